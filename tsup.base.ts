@@ -1,0 +1,16 @@
+// The build of every package: ESM and CJS side by side, types for both, nothing bundled but the package's own files.
+import type { Options } from "tsup";
+
+export function packageBuild(entry: Record<string, string> = { index: "src/index.ts" }): Options {
+  return {
+    entry,
+    format: ["esm", "cjs"],
+    target: "es2022",
+    platform: "neutral",
+    dts: { compilerOptions: { ignoreDeprecations: "5.0" } },
+    sourcemap: true,
+    clean: true,
+    treeshake: true,
+    external: [/^node:/],
+  };
+}

@@ -1,0 +1,16 @@
+// One run over all packages. The source condition lets tests see the workspace's TypeScript, so that they need no build.
+import { defineConfig } from "vitest/config";
+
+const conditions = ["@caddet/source"];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
