@@ -1,1 +1,53 @@
-export {};
+// Every public name of @caddet/core.
+export type {
+  Backbone,
+  BackboneOutput,
+  BudgetMapping,
+  BudgetSample,
+  Collective,
+  DetectionHead,
+  Detections,
+  FeaturePyramid,
+  GroundTruth,
+  HeadLoss,
+  ImageSize,
+  Neck,
+  RouteGates,
+  Router,
+} from "./contracts";
+export { singleProcess } from "./contracts";
+export { adaptiveAveragePool, conv2d, depthwiseConv2d, resizeBilinear } from "./convolution";
+export {
+  CaddetError,
+  CheckpointError,
+  ConfigError,
+  DatasetError,
+  type ErrorDetails,
+  NonFiniteError,
+  ShapeError,
+} from "./errors";
+export { gatedSum } from "./gated-sum";
+export { defineOperation, type KernelInputs, type OperationDefinition } from "./kernels";
+export {
+  BatchNorm,
+  type BatchNormApplyOptions,
+  type BatchNormLayerOptions,
+  Conv,
+  type ConvOptions,
+  DepthwiseConv,
+  type DepthwiseConvOptions,
+  GroupNorm,
+  Linear,
+  type LinearOptions,
+  type WeightInit,
+} from "./layers";
+export { type LoadReport, Module, type Parameter, type ParameterKind, readState } from "./module";
+export { type Activation, type BatchNormOptions, batchNorm, type GroupNormOptions, groupNorm } from "./norm";
+export { createRandom, type Random, type RandomState, restoreRandom } from "./random";
+export {
+  parseSafetensors,
+  type Safetensors,
+  type SafetensorsType,
+  type StoredArray,
+  serializeSafetensors,
+} from "./safetensors";

@@ -1,0 +1,149 @@
+// The interfaces through which the packages meet. No behaviour lives here, and nothing depends on a particular network:
+// whoever implements one of these can swap that part of a detector.
+import type { Scalar, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
+import type { Module } from "./module";
+
+/** Feature maps from fine to coarse. Who receives them owns them. */
+export interface FeaturePyramid {
+  /** One NHWC map `[B, H_l, W_l, C]` a level. */
+  readonly maps: readonly Tensor4D[];
+  /** Pixels of the network's input for one cell of each level. */
+  readonly strides: readonly number[];
+}
+
+/** The annotated objects of one image. */
+export interface GroundTruth {
+  /** `[N * 4]`, `x1, y1, x2, y2` a box, in pixels of the network's input. */
+  readonly boxes: Float32Array;
+  /** `[N]`, class indices from 0. */
+  readonly labels: Int32Array;
+  /** `[N]`, 1 where the box covers a crowd; crowds are no training targets. */
+  readonly crowd: Uint8Array;
+}
+
+/** The detected objects of one image, best first. */
+export interface Detections {
+  /** `[N * 4]`, `x1, y1, x2, y2` a box, in pixels. */
+  readonly boxes: Float32Array;
+  /** `[N]` in [0, 1]. */
+  readonly scores: Float32Array;
+  /** `[N]`, class indices from 0. */
+  readonly labels: Int32Array;
+}
+
+/** The part of a padded network input that an image fills, and how it came to that size. */
+export interface ImageSize {
+  /** Rows that the image fills, in pixels of the network's input. */
+  readonly height: number;
+  /** Columns that the image fills, in pixels of the network's input. */
+  readonly width: number;
+  /** Network pixels for one source pixel, across. Default 1: boxes stay in network pixels. */
+  readonly scaleX?: number;
+  /** Network pixels for one source pixel, down. Default 1. */
+  readonly scaleY?: number;
+}
+
+/** Gates of all paths of a routing space for a batch. */
+export interface RouteGates {
+  /** `[B, P]` in [0, 1]: soft gates over the P existing paths, node by node, in the order up, keep, down. */
+  readonly values: Tensor2D;
+  /** `[P]`: the node that each path leaves. */
+  readonly nodeOfPath: readonly number[];
+}
+
+/** What a backbone makes of a batch. */
+export interface BackboneOutput {
+  readonly features: FeaturePyramid;
+  /** Absent for a static network. */
+  readonly gates?: RouteGates;
+}
+
+/** A network from images to feature maps. */
+export interface Backbone extends Module {
+  readonly strides: readonly number[];
+  /** Channels of every level. */
+  readonly channels: number;
+  /** Maps images `[B, H, W, 3]` to a pyramid. `training` takes batch statistics and soft gates. */
+  forward(images: Tensor4D, options: { readonly training: boolean }): BackboneOutput;
+}
+
+/** A network between backbone and head. */
+export interface Neck extends Module {
+  readonly strides: readonly number[];
+  readonly channels: number;
+  forward(features: FeaturePyramid, options: { readonly training: boolean }): FeaturePyramid;
+}
+
+/** A detection loss, ready to be differentiated. */
+export interface HeadLoss {
+  /** `[B]`: each image's share; its sum is the sum of `terms`. */
+  readonly perImage: Tensor1D;
+  /** Named scalars whose sum is the detection loss. */
+  readonly terms: Readonly<Record<string, Scalar>>;
+}
+
+/** A detection head: raw maps, their loss, and boxes. `Raw` is the head's own business. */
+export interface DetectionHead<Raw = unknown> extends Module {
+  readonly numClasses: number;
+  forward(features: FeaturePyramid, options: { readonly training: boolean }): Raw;
+  loss(raw: Raw, truths: readonly GroundTruth[]): HeadLoss;
+  /** Boxes in network pixels, or in source pixels where `ImageSize` has scales. One asynchronous read a batch. */
+  decode(raw: Raw, sizes: readonly ImageSize[]): Promise<Detections[]>;
+  /** Releases what `forward` returned. */
+  disposeRaw(raw: Raw): void;
+}
+
+/** A function from features `[B, H, W, C]` to gates `[B, K]` in [0, 1]. */
+export interface Router extends Module {
+  forward(features: Tensor4D): Tensor2D;
+  /** MAdds of one call on a map of this size, batch 1. */
+  madds(height: number, width: number): number;
+}
+
+/** What a budget mapping may look at for one image. */
+export interface BudgetSample {
+  /** `[m]`, 1 where the image has an object in the scale interval. */
+  readonly scaleEncoding: ArrayLike<number>;
+  /** The objects, in pixels of the network's input. */
+  readonly truth: GroundTruth;
+  /** This image's detection loss; present when the mapping sets `usesLoss`. */
+  readonly detectionLoss?: number;
+}
+
+/** A mapping from images to the expected cost of each, as a fraction of the total MAdds. `[B]`. */
+export interface BudgetMapping {
+  (images: readonly BudgetSample[]): ArrayLike<number>;
+  /** Whether `BudgetSample.detectionLoss` is wanted. */
+  readonly usesLoss?: boolean;
+  /** What has to be saved to go on after a stop, as JSON. */
+  readonly state?: () => unknown;
+  /** Takes back what `state` returned. */
+  readonly restore?: (state: unknown) => void;
+}
+
+/** Communication between the processes of a data-parallel run. */
+export interface Collective {
+  readonly rank: number;
+  readonly size: number;
+  /** Replaces each array on every rank by the mean over ranks. */
+  allReduceMean(arrays: readonly Float32Array[]): Promise<void>;
+  /** Replaces each array by rank 0's. */
+  broadcast(arrays: readonly Float32Array[]): Promise<void>;
+  barrier(): Promise<void>;
+}
+
+/**
+ * The collective of a run with one process.
+ *
+ * @returns rank 0 of 1, whose operations leave the arrays as they are
+ * @example const { rank } = singleProcess()
+ */
+export function singleProcess(): Collective {
+  return {
+    rank: 0,
+    size: 1,
+    allReduceMean: async () => {},
+    broadcast: async () => {},
+    barrier: async () => {},
+  };
+}

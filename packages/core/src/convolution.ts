@@ -1,0 +1,143 @@
+// Convolutions with PyTorch's symmetric padding on every backend, and bilinear resizing with a gradient that is right for half-pixel
+// centres (TensorFlow.js' own ignores them). Functions only; layers with weights are in layers.ts.
+import * as tf from "@tensorflow/tfjs-core";
+import { defineOperation } from "./kernels";
+
+// TensorFlow proper has no numeric padding: pad there by hand.
+function symmetric(
+  x: tf.Tensor4D,
+  kernelSize: number,
+  stride: number,
+): { x: tf.Tensor4D; pad: "same" | "valid" | number } {
+  if (kernelSize === 1) return { x, pad: "valid" };
+  if (stride === 1) return { x, pad: "same" };
+  const p = (kernelSize - 1) / 2;
+  if (tf.getBackend() !== "tensorflow") return { x, pad: p };
+  const padded = tf.pad4d(x, [
+    [0, 0],
+    [p, p],
+    [p, p],
+    [0, 0],
+  ]);
+  return { x: padded, pad: "valid" };
+}
+
+/**
+ * Convolves with `(k - 1) / 2` zeros on every side.
+ *
+ * @param x `[B, H, W, Cin]`
+ * @param filter `[k, k, Cin, Cout]`, k odd
+ * @param stride default 1
+ * @returns `[B, ceil(H / stride), ceil(W / stride), Cout]`
+ * @example conv2d(x, filter, 2)
+ */
+export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, stride = 1): tf.Tensor4D {
+  const padded = symmetric(x, filter.shape[0], stride);
+  return tf.conv2d(padded.x, filter, stride, padded.pad, "NHWC", 1, padded.pad === "valid" ? undefined : "floor");
+}
+
+/**
+ * Convolves each channel with its own filter and `(k - 1) / 2` zeros on every side.
+ *
+ * @param x `[B, H, W, C]`
+ * @param filter `[k, k, C, 1]`, k odd
+ * @param stride default 1
+ * @returns `[B, ceil(H / stride), ceil(W / stride), C]`
+ * @example depthwiseConv2d(x, filter, 2)
+ */
+export function depthwiseConv2d(x: tf.Tensor4D, filter: tf.Tensor4D, stride = 1): tf.Tensor4D {
+  const padded = symmetric(x, filter.shape[0], stride);
+  return tf.depthwiseConv2d(
+    padded.x,
+    filter,
+    stride,
+    padded.pad,
+    "NHWC",
+    1,
+    padded.pad === "valid" ? undefined : "floor",
+  );
+}
+
+// The weights of 1-d linear interpolation with half-pixel centres and clamped ends, [to, from].
+function interpolationMatrix(from: number, to: number): tf.Tensor2D {
+  const m = new Float32Array(to * from);
+  for (let i = 0; i < to; i++) {
+    const at = Math.max(0, ((i + 0.5) * from) / to - 0.5);
+    const low = Math.min(Math.floor(at), from - 1);
+    const high = Math.min(low + 1, from - 1);
+    const t = at - low;
+    m[i * from + low]! += 1 - t;
+    m[i * from + high]! += t;
+  }
+  return tf.tensor2d(m, [to, from]);
+}
+
+interface ResizeAttrs {
+  readonly height: number;
+  readonly width: number;
+}
+
+// dx = Ryᵀ · dy · Rx, as two matrix products an image: rows first, then columns.
+const resizeBilinearGrad = defineOperation<ResizeAttrs>({
+  name: "CaddetResizeBilinearGrad",
+  compose: ({ dy }, { height, width }) => {
+    const [b, toH, toW, c] = dy!.shape as [number, number, number, number];
+    const rows = interpolationMatrix(height, toH);
+    const columns = interpolationMatrix(width, toW);
+    const byRow = tf.reshape(dy!, [b, toH, toW * c]);
+    const shrunk = tf.matMul(tf.tile(tf.reshape(tf.transpose(rows), [1, height, toH]), [b, 1, 1]), byRow);
+    const byColumn = tf.reshape(shrunk, [b * height, toW, c]);
+    const out = tf.matMul(tf.tile(tf.reshape(tf.transpose(columns), [1, width, toW]), [b * height, 1, 1]), byColumn);
+    return [tf.reshape(out, [b, height, width, c])];
+  },
+});
+
+/**
+ * Resizes by bilinear interpolation with half-pixel centres (PyTorch's `align_corners=False`).
+ *
+ * @param x `[B, H, W, C]`
+ * @param size the exact target `[H', W']`
+ * @returns `[B, H', W', C]`
+ * @example resizeBilinear(x, [2 * h, 2 * w])
+ */
+export function resizeBilinear(x: tf.Tensor4D, size: readonly [number, number]): tf.Tensor4D {
+  const [, height, width] = x.shape;
+  const run = tf.customGrad((input) => ({
+    value: tf.image.resizeBilinear(input as tf.Tensor4D, [size[0], size[1]], false, true),
+    gradFunc: (dy) => resizeBilinearGrad({ dy: dy as tf.Tensor }, { height, width })[0]!,
+  }));
+  return run(x) as tf.Tensor4D;
+}
+
+// Bin i of n covers the cells floor(i·size/n) .. ceil((i+1)·size/n) - 1, each with equal weight. [n · n, H · W]
+function poolingMatrix(height: number, width: number, n: number): tf.Tensor2D {
+  const m = new Float32Array(n * n * height * width);
+  const bin = (i: number, size: number) => [Math.floor((i * size) / n), Math.ceil(((i + 1) * size) / n)] as const;
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      const [y0, y1] = bin(i, height);
+      const [x0, x1] = bin(j, width);
+      const weight = 1 / ((y1 - y0) * (x1 - x0));
+      for (let y = y0; y < y1; y++)
+        m.fill(weight, ((i * n + j) * height + y) * width + x0, ((i * n + j) * height + y) * width + x1);
+    }
+  }
+  return tf.tensor2d(m, [n * n, height * width]);
+}
+
+/**
+ * Averages a map into n × n bins of (nearly) equal size, as PyTorch's adaptive average pooling does.
+ *
+ * @param x `[B, H, W, C]`
+ * @param n bins a side
+ * @returns `[B, n * n, C]`, row-major over the bins
+ * @example adaptiveAveragePool(x, 2)
+ */
+export function adaptiveAveragePool(x: tf.Tensor4D, n: number): tf.Tensor3D {
+  const [b, h, w, c] = x.shape;
+  // One matrix product: few launches, and its gradient is one as well.
+  return tf.tidy(() => {
+    const bins = tf.tile(tf.reshape(poolingMatrix(h, w, n), [1, n * n, h * w]), [b, 1, 1]);
+    return tf.matMul(bins, tf.reshape(x, [b, h * w, c])) as tf.Tensor3D;
+  });
+}

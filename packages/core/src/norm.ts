@@ -1,0 +1,165 @@
+// Batch and group normalisation with an optional residual and ReLU behind them, as one operation each with its gradient
+// (Ioffe and Szegedy 2015; Wu and He 2018). Layers with weights are in layers.ts.
+import * as tf from "@tensorflow/tfjs-core";
+import { defineOperation } from "./kernels";
+
+/** What follows a normalisation. */
+export type Activation = "linear" | "relu";
+
+interface NormAttrs {
+  readonly epsilon: number;
+  readonly activation: Activation;
+}
+
+interface BatchNormAttrs extends NormAttrs {
+  readonly residual: boolean;
+}
+
+interface GroupNormAttrs extends NormAttrs {
+  readonly groups: number;
+}
+
+const activate = (x: tf.Tensor, activation: Activation) => (activation === "relu" ? tf.relu(x) : x);
+
+// d loss / d (activation's input)
+const maskedGradient = (dy: tf.Tensor, y: tf.Tensor, activation: Activation) =>
+  activation === "relu" ? tf.mul(dy, tf.step(y)) : dy;
+
+const batchNormGrad = defineOperation<BatchNormAttrs>({
+  name: "CaddetBatchNormGrad",
+  compose: ({ dy, x, y, scale, mean, variance }, { epsilon, activation, residual }) => {
+    const axes = x!.shape.map((_, i) => i).slice(0, -1);
+    const n = x!.size / x!.shape[x!.rank - 1]!;
+    const g = maskedGradient(dy!, y!, activation); // [..., C]
+    const inverse = tf.rsqrt(tf.add(variance!, epsilon)); // [C]
+    const normalised = tf.mul(tf.sub(x!, mean!), inverse); // [..., C]
+    const doffset = tf.sum(g, axes);
+    const dscale = tf.sum(tf.mul(g, normalised), axes);
+    const centred = tf.sub(g, tf.div(tf.add(doffset, tf.mul(normalised, dscale)), n));
+    const dx = tf.mul(centred, tf.mul(scale!, inverse));
+    return residual ? [dx, dscale, doffset, tf.clone(g)] : [dx, dscale, doffset];
+  },
+});
+
+const batchNormOperation = defineOperation<BatchNormAttrs>({
+  name: "CaddetBatchNorm",
+  compose: ({ x, scale, offset, residual }, { epsilon, activation }) => {
+    const axes = x!.shape.map((_, i) => i).slice(0, -1);
+    const { mean, variance } = tf.moments(x!, axes);
+    const factor = tf.mul(scale!, tf.rsqrt(tf.add(variance, epsilon))); // [C]
+    const normalised = tf.add(tf.mul(tf.sub(x!, mean), factor), offset!);
+    return [activate(residual ? tf.add(normalised, residual) : normalised, activation), mean, variance];
+  },
+  gradient: {
+    inputsToSave: ["x", "scale"],
+    outputsToSave: [true, true, true],
+    gradFunc: (dys, saved, attrs) => {
+      const [x, scale, y, mean, variance] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const [dx, dscale, doffset, dresidual] = batchNormGrad({ dy: dys[0]!, x, y, scale, mean, variance }, attrs);
+      return { x: () => dx!, scale: () => dscale!, offset: () => doffset!, residual: () => dresidual! };
+    },
+  },
+});
+
+/** Options of {@link batchNorm}. */
+export interface BatchNormOptions {
+  /** Added to the variance, default 1e-5. */
+  readonly epsilon?: number;
+  /** What follows, default "linear". */
+  readonly activation?: Activation;
+  /** Added before the activation; same shape as x. */
+  readonly residual?: tf.Tensor4D;
+}
+
+/**
+ * Normalises by the statistics of the batch, scales and shifts, adds a residual and activates.
+ *
+ * @param x `[B, H, W, C]`
+ * @param scale `[C]`
+ * @param offset `[C]`
+ * @returns y `[B, H, W, C]`, and the batch's mean and biased variance `[C]` (not differentiable)
+ * @example batchNorm(x, scale, offset, { activation: "relu" }).y
+ */
+export function batchNorm(
+  x: tf.Tensor4D,
+  scale: tf.Tensor1D,
+  offset: tf.Tensor1D,
+  { epsilon = 1e-5, activation = "linear", residual }: BatchNormOptions = {},
+): { y: tf.Tensor4D; mean: tf.Tensor1D; variance: tf.Tensor1D } {
+  const [y, mean, variance] = batchNormOperation(residual ? { x, scale, offset, residual } : { x, scale, offset }, {
+    epsilon,
+    activation,
+    residual: residual !== undefined,
+  });
+  return { y: y as tf.Tensor4D, mean: mean as tf.Tensor1D, variance: variance as tf.Tensor1D };
+}
+
+const groupNormGrad = defineOperation<GroupNormAttrs>({
+  name: "CaddetGroupNormGrad",
+  compose: ({ dy, x, y, scale, mean, variance }, { groups, epsilon, activation }) => {
+    const [b, h, w, c] = x!.shape as [number, number, number, number];
+    const per = c / groups;
+    const split = [b, h * w, groups, per];
+    const n = h * w * per;
+    const g = tf.reshape(maskedGradient(dy!, y!, activation), split);
+    const m = tf.reshape(mean!, [b, 1, groups, 1]);
+    const inverse = tf.rsqrt(tf.add(tf.reshape(variance!, [b, 1, groups, 1]), epsilon));
+    const normalised = tf.mul(tf.sub(tf.reshape(x!, split), m), inverse);
+    const doffset = tf.reshape(tf.sum(g, [0, 1]), [c]);
+    const dscale = tf.reshape(tf.sum(tf.mul(g, normalised), [0, 1]), [c]);
+    const dn = tf.mul(g, tf.reshape(scale!, [1, 1, groups, per]));
+    const sum = tf.sum(dn, [1, 3], true);
+    const dot = tf.sum(tf.mul(dn, normalised), [1, 3], true);
+    const dx = tf.mul(tf.sub(dn, tf.div(tf.add(sum, tf.mul(normalised, dot)), n)), inverse);
+    return [tf.reshape(dx, x!.shape), dscale, doffset];
+  },
+});
+
+const groupNormOperation = defineOperation<GroupNormAttrs>({
+  name: "CaddetGroupNorm",
+  compose: ({ x, scale, offset }, { groups, epsilon, activation }) => {
+    const [b, h, w, c] = x!.shape as [number, number, number, number];
+    const split = tf.reshape(x!, [b, h * w, groups, c / groups]);
+    const { mean, variance } = tf.moments(split, [1, 3], true); // [B, 1, G, 1]
+    const normalised = tf.mul(tf.sub(split, mean), tf.rsqrt(tf.add(variance, epsilon)));
+    const y = tf.add(tf.mul(tf.reshape(normalised, x!.shape), scale!), offset!);
+    return [activate(y, activation), tf.reshape(mean, [b, groups]), tf.reshape(variance, [b, groups])];
+  },
+  gradient: {
+    inputsToSave: ["x", "scale"],
+    outputsToSave: [true, true, true],
+    gradFunc: (dys, saved, attrs) => {
+      const [x, scale, y, mean, variance] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const [dx, dscale, doffset] = groupNormGrad({ dy: dys[0]!, x, y, scale, mean, variance }, attrs);
+      return { x: () => dx!, scale: () => dscale!, offset: () => doffset! };
+    },
+  },
+});
+
+/** Options of {@link groupNorm}. */
+export interface GroupNormOptions {
+  /** How many groups the channels form; divides C. */
+  readonly groups: number;
+  /** Added to the variance, default 1e-5. */
+  readonly epsilon?: number;
+  /** What follows, default "linear". */
+  readonly activation?: Activation;
+}
+
+/**
+ * Normalises each image by the statistics of each group of channels, scales, shifts and activates.
+ *
+ * @param x `[B, H, W, C]`
+ * @param scale `[C]`
+ * @param offset `[C]`
+ * @returns `[B, H, W, C]`
+ * @example groupNorm(x, scale, offset, { groups: 32, activation: "relu" })
+ */
+export function groupNorm(
+  x: tf.Tensor4D,
+  scale: tf.Tensor1D,
+  offset: tf.Tensor1D,
+  { groups, epsilon = 1e-5, activation = "linear" }: GroupNormOptions,
+): tf.Tensor4D {
+  return groupNormOperation({ x, scale, offset }, { groups, epsilon, activation })[0] as tf.Tensor4D;
+}
