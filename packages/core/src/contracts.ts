@@ -58,6 +58,15 @@ export interface BackboneOutput {
   readonly gates?: RouteGates;
 }
 
+/** What a backbone makes of a batch when it computes only what the gates ask for. */
+export interface RoutedOutput {
+  readonly features: FeaturePyramid;
+  /** `[B * P]`, row-major: the gates as they were decided on, closed ones 0. */
+  readonly gates: Float32Array;
+  /** `[B]`: MAdds of the blocks and paths that ran for each image. */
+  readonly madds: Float64Array;
+}
+
 /** A network from images to feature maps. */
 export interface Backbone extends Module {
   readonly strides: readonly number[];
@@ -65,6 +74,8 @@ export interface Backbone extends Module {
   readonly channels: number;
   /** Maps images `[B, H, W, 3]` to a pyramid. `training` takes batch statistics and soft gates. */
   forward(images: Tensor4D, options: { readonly training: boolean }): BackboneOutput;
+  /** Inference that skips what the gates close; absent for a static network. */
+  forwardRouted?(images: Tensor4D): Promise<RoutedOutput>;
 }
 
 /** A network between backbone and head. */

@@ -3,23 +3,21 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { defineOperation } from "./kernels";
 
-// TensorFlow proper has no numeric padding: pad there by hand.
-function symmetric(
-  x: tf.Tensor4D,
-  kernelSize: number,
-  stride: number,
-): { x: tf.Tensor4D; pad: "same" | "valid" | number } {
+interface Padded {
+  readonly x: tf.Tensor4D;
+  readonly pad: "same" | "valid" | number;
+  /** Only numeric padding may say how to round. */
+  readonly rounding?: "floor";
+}
+
+function symmetric(x: tf.Tensor4D, kernelSize: number, stride: number): Padded {
   if (kernelSize === 1) return { x, pad: "valid" };
   if (stride === 1) return { x, pad: "same" };
   const p = (kernelSize - 1) / 2;
-  if (tf.getBackend() !== "tensorflow") return { x, pad: p };
-  const padded = tf.pad4d(x, [
-    [0, 0],
-    [p, p],
-    [p, p],
-    [0, 0],
-  ]);
-  return { x: padded, pad: "valid" };
+  if (tf.getBackend() !== "tensorflow") return { x, pad: p, rounding: "floor" };
+  // TensorFlow proper has no numeric padding: pad by hand.
+  const sides: [number, number] = [p, p];
+  return { x: tf.pad4d(x, [[0, 0], sides, sides, [0, 0]]), pad: "valid" };
 }
 
 /**
@@ -32,8 +30,8 @@ function symmetric(
  * @example conv2d(x, filter, 2)
  */
 export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, stride = 1): tf.Tensor4D {
-  const padded = symmetric(x, filter.shape[0], stride);
-  return tf.conv2d(padded.x, filter, stride, padded.pad, "NHWC", 1, padded.pad === "valid" ? undefined : "floor");
+  const { x: padded, pad, rounding } = symmetric(x, filter.shape[0], stride);
+  return tf.conv2d(padded, filter, stride, pad, "NHWC", 1, rounding);
 }
 
 /**
@@ -46,16 +44,8 @@ export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, stride = 1): tf.Tens
  * @example depthwiseConv2d(x, filter, 2)
  */
 export function depthwiseConv2d(x: tf.Tensor4D, filter: tf.Tensor4D, stride = 1): tf.Tensor4D {
-  const padded = symmetric(x, filter.shape[0], stride);
-  return tf.depthwiseConv2d(
-    padded.x,
-    filter,
-    stride,
-    padded.pad,
-    "NHWC",
-    1,
-    padded.pad === "valid" ? undefined : "floor",
-  );
+  const { x: padded, pad, rounding } = symmetric(x, filter.shape[0], stride);
+  return tf.depthwiseConv2d(padded, filter, stride, pad, "NHWC", 1, rounding);
 }
 
 // The weights of 1-d linear interpolation with half-pixel centres and clamped ends, [to, from].

@@ -12,6 +12,7 @@ export type {
   HeadLoss,
   ImageSize,
   Neck,
+  RoutedOutput,
   RouteGates,
   Router,
 } from "./contracts";
@@ -41,6 +42,7 @@ export {
   type LinearOptions,
   type WeightInit,
 } from "./layers";
+export { tidy } from "./memory";
 export { type LoadReport, Module, type Parameter, type ParameterKind, readState } from "./module";
 export { type Activation, type BatchNormOptions, batchNorm, type GroupNormOptions, groupNorm } from "./norm";
 export { createRandom, type Random, type RandomState, restoreRandom } from "./random";
@@ -51,3 +53,4 @@ export {
   type StoredArray,
   serializeSafetensors,
 } from "./safetensors";
+export { fromTorchLayout, type TorchLayout } from "./torch-layout";

@@ -98,7 +98,11 @@ export function parseSafetensors(bytes: Uint8Array, file = "safetensors"): Safet
       continue;
     }
     const { dtype, shape, from, to } = parseEntry(name, entry, bytes.byteLength - start, file);
-    arrays.set(name, { dtype, shape, data: typedArray(dtype, bytes.slice(start + from, start + to).buffer) });
+    arrays.set(name, {
+      dtype,
+      shape,
+      data: typedArray(dtype, new Uint8Array(bytes.subarray(start + from, start + to)).buffer),
+    });
   }
   return { arrays, metadata };
 }

@@ -1,0 +1,100 @@
+// A detector: backbone, optional neck and head behind one type. It composes; what each part does is the part's own business.
+import {
+  type Backbone,
+  ConfigError,
+  type DetectionHead,
+  type Detections,
+  type FeaturePyramid,
+  type ImageSize,
+  Module,
+  type Neck,
+  type RouteGates,
+  tidy,
+} from "@caddet/core";
+import * as tf from "@tensorflow/tfjs-core";
+
+/** The parts of a detector. */
+export interface DetectorParts<Raw> {
+  readonly backbone: Backbone;
+  readonly neck?: Neck;
+  readonly head: DetectionHead<Raw>;
+}
+
+/** What a differentiable pass gives. */
+export interface DetectorOutput<Raw> {
+  readonly raw: Raw;
+  readonly gates?: RouteGates;
+}
+
+/** What detection gives for a batch. */
+export interface DetectionBatch {
+  readonly detections: Detections[];
+  /** `[B * P]`: gates as decided on; absent for a static backbone. */
+  readonly gates?: Float32Array;
+  /** `[B]`: executed MAdds of blocks and paths; absent for a static backbone. */
+  readonly madds?: Float64Array;
+}
+
+/** Backbone, neck and head as one module. It owns its parts. */
+export class Detector<Raw = unknown> extends Module {
+  readonly backbone: Backbone;
+  readonly neck: Neck | undefined;
+  readonly head: DetectionHead<Raw>;
+
+  constructor({ backbone, neck, head }: DetectorParts<Raw>) {
+    super();
+    this.backbone = this.child("backbone", backbone);
+    this.neck = neck && this.child("neck", neck);
+    this.head = this.child("head", head);
+  }
+
+  /** Maps images `[B, H, W, 3]` to the head's raw maps and the gates. Differentiable. */
+  forward(images: tf.Tensor4D, { training }: { readonly training: boolean }): DetectorOutput<Raw> {
+    const { features, gates } = this.backbone.forward(images, { training });
+    const raw = this.#toRaw(features, training);
+    return gates ? { raw, gates } : { raw };
+  }
+
+  /**
+   * Detects objects, skipping what the gates close.
+   *
+   * @param images `[B, H, W, 3]`, normalised and padded
+   * @param sizes the part of each input that its image fills, and its scale
+   * @returns boxes an image, and what it cost
+   * @example const { detections, madds } = await detector.detect(images, sizes);
+   */
+  async detect(images: tf.Tensor4D, sizes: readonly ImageSize[]): Promise<DetectionBatch> {
+    if (sizes.length !== images.shape[0]) {
+      throw new ConfigError(`Got ${images.shape[0]} images and ${sizes.length} sizes; each image needs its own.`);
+    }
+    const { backbone, head } = this;
+    const routed = backbone.forwardRouted
+      ? await backbone.forwardRouted(images)
+      : tidy(() => backbone.forward(images, { training: false }));
+    const raw = tidy(() => this.#toRaw(routed.features, false));
+    tf.dispose(routed.features.maps as tf.Tensor4D[]);
+    try {
+      const detections = await head.decode(raw, sizes);
+      return "madds" in routed ? { detections, gates: routed.gates, madds: routed.madds } : { detections };
+    } finally {
+      head.disposeRaw(raw);
+    }
+  }
+
+  #toRaw(features: FeaturePyramid, training: boolean): Raw {
+    const through = this.neck ? this.neck.forward(features, { training }) : features;
+    return this.head.forward(through, { training });
+  }
+}
+
+/**
+ * Composes a detector out of parts, yours or ours.
+ *
+ * @param parts backbone, optional neck, head; the detector takes ownership
+ * @returns the detector
+ * @throws ConfigError when neck or head do not fit the strides in front of them
+ * @example composeDetector({ backbone: supernet, head: createFcosHead({ ... }) })
+ */
+export function composeDetector<Raw>(parts: DetectorParts<Raw>): Detector<Raw> {
+  return new Detector(parts);
+}
