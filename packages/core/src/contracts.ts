@@ -51,6 +51,24 @@ export interface RouteGates {
   readonly nodeOfPath: readonly number[];
 }
 
+/** MAdds of a routing space for one input size. */
+export interface RouteCost {
+  /** `[n]`: each node's block. */
+  readonly node: ArrayLike<number>;
+  /** `[P]`: each path. */
+  readonly path: ArrayLike<number>;
+}
+
+/** What others need to know of a backbone's routing space. */
+export interface RoutingInfo {
+  /** `[P]`: the node that each path leaves. */
+  readonly nodeOfPath: readonly number[];
+  /** Gates below are closed (τ). */
+  readonly threshold: number;
+  /** MAdds of nodes and paths for an input in pixels, batch 1. */
+  cost(height: number, width: number): RouteCost;
+}
+
 /** What a backbone makes of a batch. */
 export interface BackboneOutput {
   readonly features: FeaturePyramid;
@@ -72,6 +90,8 @@ export interface Backbone extends Module {
   readonly strides: readonly number[];
   /** Channels of every level. */
   readonly channels: number;
+  /** Absent for a static network. */
+  readonly routing?: RoutingInfo;
   /** Maps images `[B, H, W, 3]` to a pyramid. `training` takes batch statistics and soft gates. */
   forward(images: Tensor4D, options: { readonly training: boolean }): BackboneOutput;
   /** Inference that skips what the gates close; absent for a static network. */

@@ -82,6 +82,19 @@ const resizeBilinearGrad = defineOperation<ResizeAttrs>({
   },
 });
 
+const resizeBilinearForward = defineOperation<ResizeAttrs>({
+  name: "CaddetResizeBilinear",
+  compose: ({ x }, { height, width }) => [tf.image.resizeBilinear(x as tf.Tensor4D, [height, width], false, true)],
+  gradient: {
+    inputsToSave: ["x"],
+    outputsToSave: [false],
+    gradFunc: (dys, [x]) => {
+      const [, height, width] = x!.shape as [number, number, number, number];
+      return { x: () => resizeBilinearGrad({ dy: dys[0]! }, { height, width })[0]! };
+    },
+  },
+});
+
 /**
  * Resizes by bilinear interpolation with half-pixel centres (PyTorch's `align_corners=False`).
  *
@@ -91,12 +104,7 @@ const resizeBilinearGrad = defineOperation<ResizeAttrs>({
  * @example resizeBilinear(x, [2 * h, 2 * w])
  */
 export function resizeBilinear(x: tf.Tensor4D, size: readonly [number, number]): tf.Tensor4D {
-  const [, height, width] = x.shape;
-  const run = tf.customGrad((input) => ({
-    value: tf.image.resizeBilinear(input as tf.Tensor4D, [size[0], size[1]], false, true),
-    gradFunc: (dy) => resizeBilinearGrad({ dy: dy as tf.Tensor }, { height, width })[0]!,
-  }));
-  return run(x) as tf.Tensor4D;
+  return resizeBilinearForward({ x }, { height: size[0], width: size[1] })[0] as tf.Tensor4D;
 }
 
 // Bin i of n covers the cells floor(i·size/n) .. ceil((i+1)·size/n) - 1, each with equal weight. [n · n, H · W]
@@ -115,6 +123,37 @@ function poolingMatrix(height: number, width: number, n: number): tf.Tensor2D {
   return tf.tensor2d(m, [n * n, height * width]);
 }
 
+interface PoolAttrs {
+  readonly bins: number;
+}
+
+// One matrix product an image: few launches, and its gradient is one as well.
+const pool = defineOperation<PoolAttrs>({
+  name: "CaddetAdaptivePool",
+  compose: ({ x }, { bins }) => {
+    const [b, h, w, c] = x!.shape as [number, number, number, number];
+    const matrix = tf.reshape(poolingMatrix(h, w, bins), [1, bins * bins, h * w]);
+    return [tf.matMul(tf.tile(matrix, [b, 1, 1]), tf.reshape(x!, [b, h * w, c]))];
+  },
+  gradient: {
+    inputsToSave: ["x"],
+    outputsToSave: [false],
+    gradFunc: (dys, [x], { bins }) => {
+      const [, height, width] = x!.shape as [number, number, number, number];
+      return { x: () => poolGrad({ dy: dys[0]! }, { bins, height, width })[0]! };
+    },
+  },
+});
+
+const poolGrad = defineOperation<PoolAttrs & ResizeAttrs>({
+  name: "CaddetAdaptivePoolGrad",
+  compose: ({ dy }, { bins, height, width }) => {
+    const [b, , c] = dy!.shape as [number, number, number];
+    const matrix = tf.reshape(poolingMatrix(height, width, bins), [1, bins * bins, height * width]);
+    return [tf.reshape(tf.matMul(tf.tile(matrix, [b, 1, 1]), dy!, true), [b, height, width, c])];
+  },
+});
+
 /**
  * Averages a map into n × n bins of (nearly) equal size, as PyTorch's adaptive average pooling does.
  *
@@ -124,10 +163,5 @@ function poolingMatrix(height: number, width: number, n: number): tf.Tensor2D {
  * @example adaptiveAveragePool(x, 2)
  */
 export function adaptiveAveragePool(x: tf.Tensor4D, n: number): tf.Tensor3D {
-  const [b, h, w, c] = x.shape;
-  // One matrix product: few launches, and its gradient is one as well.
-  return tf.tidy(() => {
-    const bins = tf.tile(tf.reshape(poolingMatrix(h, w, n), [1, n * n, h * w]), [b, 1, 1]);
-    return tf.matMul(bins, tf.reshape(x, [b, h * w, c])) as tf.Tensor3D;
-  });
+  return pool({ x }, { bins: n })[0] as tf.Tensor3D;
 }

@@ -12,9 +12,11 @@ export type {
   HeadLoss,
   ImageSize,
   Neck,
+  RouteCost,
   RoutedOutput,
   RouteGates,
   Router,
+  RoutingInfo,
 } from "./contracts";
 export { singleProcess } from "./contracts";
 export { adaptiveAveragePool, conv2d, depthwiseConv2d, resizeBilinear } from "./convolution";

@@ -62,8 +62,8 @@ export class Conv extends Module {
 
   /** Maps `[B, H, W, Cin]` to `[B, ceil(H / stride), ceil(W / stride), Cout]`. */
   apply(x: tf.Tensor4D): tf.Tensor4D {
-    const y = conv2d(x, this.weight, this.stride);
-    return this.bias ? tf.add(y, this.bias) : y;
+    const { weight, bias, stride } = this;
+    return bias ? tf.tidy(() => tf.add(conv2d(x, weight, stride), bias)) : conv2d(x, weight, stride);
   }
 }
 
@@ -136,9 +136,11 @@ export class BatchNorm extends Module {
   apply(x: tf.Tensor4D, { training, activation = "linear", residual }: BatchNormApplyOptions): tf.Tensor4D {
     const { weight, bias, runningMean, runningVariance, epsilon } = this;
     if (!training) {
-      const normalised = tf.batchNorm4d(x, runningMean, runningVariance, bias, weight, epsilon);
-      const y = residual ? tf.add(normalised, residual) : normalised;
-      return (activation === "relu" ? tf.relu(y) : y) as tf.Tensor4D;
+      return tf.tidy(() => {
+        const normalised = tf.batchNorm4d(x, runningMean, runningVariance, bias, weight, epsilon);
+        const y = residual ? tf.add(normalised, residual) : normalised;
+        return (activation === "relu" ? tf.relu(y) : y) as tf.Tensor4D;
+      });
     }
     const { y, mean, variance } = batchNorm(x, weight, bias, {
       epsilon,
@@ -146,6 +148,7 @@ export class BatchNorm extends Module {
       ...(residual ? { residual } : {}),
     });
     this.#follow(mean, variance, x.size / x.shape[3]);
+    tf.dispose([mean, variance]);
     return y;
   }
 
@@ -207,6 +210,6 @@ export class Linear extends Module {
 
   /** Maps `[B, in]` to `[B, out]`. */
   apply(x: tf.Tensor2D): tf.Tensor2D {
-    return tf.add(tf.matMul(x, this.weight), this.bias);
+    return tf.tidy(() => tf.add(tf.matMul(x, this.weight), this.bias));
   }
 }

@@ -120,6 +120,10 @@ export abstract class Module {
       if (!(data instanceof Float32Array)) {
         throw new CheckpointError(`"${name}" is not float32; this model's weights are.`, { name });
       }
+      const size = shape.reduce((a, b) => a * b, 1);
+      if (data.length !== size) {
+        throw new CheckpointError(`"${name}" of shape [${shape}] needs ${size} numbers, got ${data.length}.`, { name });
+      }
     }
     for (const name of loaded) {
       const { shape, data } = state.get(name)!;

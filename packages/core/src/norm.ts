@@ -161,5 +161,5 @@ export function groupNorm(
   offset: tf.Tensor1D,
   { groups, epsilon = 1e-5, activation = "linear" }: GroupNormOptions,
 ): tf.Tensor4D {
-  return groupNormOperation({ x, scale, offset }, { groups, epsilon, activation })[0] as tf.Tensor4D;
+  return tf.tidy(() => groupNormOperation({ x, scale, offset }, { groups, epsilon, activation })[0] as tf.Tensor4D);
 }

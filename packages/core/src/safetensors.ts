@@ -90,6 +90,8 @@ function parseEntry(name: string, entry: unknown, available: number, file: strin
 export function parseSafetensors(bytes: Uint8Array, file = "safetensors"): Safetensors {
   const { header, start } = parseHeader(bytes, file);
   const arrays = new Map<string, StoredArray>();
+  const available = bytes.byteLength - start;
+  let covered = 0;
   let metadata: Record<string, string> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") {
@@ -97,13 +99,17 @@ export function parseSafetensors(bytes: Uint8Array, file = "safetensors"): Safet
       metadata = Object.fromEntries(Object.entries(entry).map(([k, v]) => [k, String(v)]));
       continue;
     }
-    const { dtype, shape, from, to } = parseEntry(name, entry, bytes.byteLength - start, file);
+    const { dtype, shape, from, to } = parseEntry(name, entry, available, file);
+    // Overlapping arrays would let a small file fill the memory.
+    covered += to - from;
+    if (covered > available) break;
     arrays.set(name, {
       dtype,
       shape,
       data: typedArray(dtype, new Uint8Array(bytes.subarray(start + from, start + to)).buffer),
     });
   }
+  if (covered !== available) fail(file, `The arrays do not make up the ${available} bytes of data.`);
   return { arrays, metadata };
 }
 
@@ -113,17 +119,20 @@ export function parseSafetensors(bytes: Uint8Array, file = "safetensors"): Safet
  * @param arrays arrays by name, in the order in which they are laid out
  * @param metadata strings kept beside the arrays
  * @returns the file's bytes; equal arguments give equal bytes
- * @throws CheckpointError when an array's length does not fit its shape
+ * @throws CheckpointError when an array's length does not fit its shape, or its name is "__metadata__"
  * @example serializeSafetensors(new Map([["w", { dtype: "F32", shape: [1], data: new Float32Array(1) }]]))
  */
 export function serializeSafetensors(
   arrays: ReadonlyMap<string, StoredArray>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = {};
+  const header: Record<string, unknown> = Object.create(null);
   if (Object.keys(metadata).length > 0) header.__metadata__ = metadata;
   let at = 0;
   for (const [name, { dtype, shape, data }] of arrays) {
+    if (name === "__metadata__") {
+      throw new CheckpointError(`An array cannot be named "${name}", which holds the metadata; rename it.`, { name });
+    }
     const size = shape.reduce((a, b) => a * b, 1) * BYTES[dtype];
     if (size !== data.byteLength) {
       throw new CheckpointError(`"${name}" of shape [${shape}] needs ${size} bytes, got ${data.byteLength}.`, { name });

@@ -27,18 +27,24 @@ const headSchema = z.strictObject({
   stackedConvs: z.int().min(0).default(4),
   tower: z.enum(["full", "separable"]).default("full"),
   norm: z.enum(["group", "batch", "none"]).default("group"),
-  normGroups: natural.default(32),
+  /** Groups of the group norm. */
+  groups: natural.default(32),
+  /** Smallest and largest size that each level is responsible for, in pixels; default: 8 strides a level. */
+  regressRanges: z.array(z.tuple([z.number(), z.number()])).optional(),
   centerSampling: z.boolean().default(false),
-  centerRadius: z.number().positive().default(1.5),
+  centerSampleRadius: z.number().positive().default(1.5),
   normOnBbox: z.boolean().default(false),
   centernessOnReg: z.boolean().default(false),
-  boxLoss: z.enum(["iou", "giou"]).default("iou"),
-  /** One bound between two levels, in pixels of the longest distance to a side. */
-  rangeBounds: z.array(z.number().positive()).optional(),
-  scoreThreshold: z.number().min(0).max(1).default(0.05),
-  nmsIou: z.number().min(0).max(1).default(0.5),
-  nmsPre: natural.default(1000),
-  maxPerImage: natural.default(100),
+  boxLoss: z.enum(["iou", "linear-iou", "giou"]).default("iou"),
+  normaliser: z.enum(["mmdet-2.3", "mmdet-2.28"]).default("mmdet-2.3"),
+  test: z
+    .strictObject({
+      scoreThreshold: z.number().min(0).max(1).default(0.05),
+      nmsIou: z.number().min(0).max(1).default(0.5),
+      nmsPre: natural.default(1000),
+      maxPerImage: natural.default(100),
+    })
+    .prefault({}),
 });
 
 /** The schema of a detector's configuration. */

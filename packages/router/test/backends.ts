@@ -10,8 +10,7 @@ export const backends = ["cpu", "wasm"] as const;
 
 /** Runs a test body on a backend and checks that it leaves no tensor behind. */
 export async function onBackend(name: (typeof backends)[number], body: () => Promise<void>): Promise<void> {
-  await tf.setBackend(name);
-  await tf.ready();
+  if (!(await tf.setBackend(name))) throw new Error(`The ${name} backend did not start.`);
   const before = tf.memory().numTensors;
   await body();
   if (tf.memory().numTensors !== before) {

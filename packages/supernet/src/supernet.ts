@@ -9,6 +9,7 @@ import {
   type Random,
   type RoutedOutput,
   type Router,
+  type RoutingInfo,
   ShapeError,
 } from "@caddet/core";
 import { createPoolRouter } from "@caddet/router";
@@ -54,6 +55,7 @@ export class Supernet extends Module implements Backbone {
   readonly channels: number;
   readonly threshold: number;
   readonly gateValue: "soft" | "binary";
+  readonly routing: RoutingInfo;
   readonly #project: readonly Conv[];
   readonly #extra: Conv;
 
@@ -86,6 +88,14 @@ export class Supernet extends Module implements Backbone {
     this.channels = pyramid;
     this.threshold = threshold;
     this.gateValue = gateValue;
+    this.routing = {
+      nodeOfPath: this.space.nodeOfPath,
+      threshold,
+      cost: (height, width) => {
+        const { perNode, perPath } = this.cost({ height, width });
+        return { node: perNode, path: perPath };
+      },
+    };
   }
 
   /**
@@ -118,6 +128,10 @@ export class Supernet extends Module implements Backbone {
    */
   async forwardRouted(images: tf.Tensor4D, options: RoutedForwardOptions = {}): Promise<RoutedOutput> {
     this.#check(images);
+    const wanted = images.shape[0] * this.space.paths.length;
+    if (options.gates && options.gates.length !== wanted) {
+      throw new ShapeError(`Forced gates must be ${wanted} numbers (batch · paths), got ${options.gates.length}.`);
+    }
     return forwardRouted(this, images, options);
   }
 

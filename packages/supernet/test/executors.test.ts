@@ -82,7 +82,13 @@ describe.each(["cpu", "wasm"] as const)("executors on %s", (backend) => {
     expect(values.some((g) => g === 0) && values.some((g) => g > 0)).toBe(true);
     for (const [i, map] of dense.features.maps.entries()) {
       const error = tf.tidy(() => tf.norm(tf.sub(map, routed.features.maps[i]!)).dataSync()[0]!);
-      expect(error).toBeLessThan(1e-4 * Math.max(1, tf.tidy(() => tf.norm(map).dataSync()[0]!)));
+      expect(error).toBeLessThan(
+        1e-4 *
+          Math.max(
+            1,
+            tf.tidy(() => tf.norm(map).dataSync()[0]!),
+          ),
+      );
     }
     tf.dispose([images, dense.features.maps, dense.gates.values, routed.features.maps] as tf.Tensor[]);
   });

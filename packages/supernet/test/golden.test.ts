@@ -41,9 +41,7 @@ describe.each(["cpu", "wasm"] as const)("supernet on %s", (backend) => {
   const loss = () => {
     const { features, gates } = net.forward(images, { training: true });
     const squares = features.maps.map((m) => tf.mean(tf.square(m)));
-    const means = net.space.nodes.map((n) =>
-      tf.mean(tf.slice(gates.values, [0, n.paths[0]!], [-1, n.paths.length])),
-    );
+    const means = net.space.nodes.map((n) => tf.mean(tf.slice(gates.values, [0, n.paths[0]!], [-1, n.paths.length])));
     return tf.addN([...squares, ...means]) as tf.Scalar;
   };
 

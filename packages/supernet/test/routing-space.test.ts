@@ -62,7 +62,8 @@ describe("supernetCost", () => {
       const want = scales[scale]!;
       expect(block).toBe(want.block);
       if (layer === layers - 1) expect(paths).toEqual({ keep: 0 });
-      else expect({ up: undefined, down: undefined, ...paths }).toEqual(want && { up: want.up, keep: 0, down: want.down });
+      else
+        expect({ up: undefined, down: undefined, ...paths }).toEqual(want && { up: want.up, keep: 0, down: want.down });
       total += block + (paths.up ?? 0) + (paths.down ?? 0);
     }
     expect(cost.total).toBe(total);
@@ -70,7 +71,10 @@ describe("supernetCost", () => {
   });
 
   it("comes to the paper's totals", () => {
-    const { total, stem, routers, pyramid } = supernetCost(createRoutingSpace(PRESETS.paper), { height: 640, width: 800 });
+    const { total, stem, routers, pyramid } = supernetCost(createRoutingSpace(PRESETS.paper), {
+      height: 640,
+      width: 800,
+    });
     expect(total).toBe(5_443_061_760);
     // with stem and routers: 5.67 G, as independently counted for two separable convolutions on the triangular grid
     expect((total + stem + routers) / 1e6).toBeCloseTo(5667, -1);
@@ -80,7 +84,14 @@ describe("supernetCost", () => {
     expect(pyramid).toBe(131_072_000 + 65_536_000 + 32_768_000 + 17_039_360 + 20_643_840);
     // 4·C·C/2 + C/2·K for 15 · 2, 14 · 3, 13 · 3, 12 · 2 gates and one in each node of the last layer
     expect(routers).toBe(
-      16 * 8192 + 32 * (15 * 2 + 1) + 15 * 32768 + 64 * (14 * 3 + 1) + 14 * 131072 + 128 * (13 * 3 + 1) + 13 * 524288 + 256 * (12 * 2 + 1),
+      16 * 8192 +
+        32 * (15 * 2 + 1) +
+        15 * 32768 +
+        64 * (14 * 3 + 1) +
+        14 * 131072 +
+        128 * (13 * 3 + 1) +
+        13 * 524288 +
+        256 * (12 * 2 + 1),
     );
   });
 

@@ -1,0 +1,111 @@
+// The command line: names, options and help of every command, and what happens to an error. Each command is a file in commands/.
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { detect } from "./commands/detect";
+import { doctor } from "./commands/doctor";
+import { evaluate } from "./commands/evaluate";
+import { madds } from "./commands/madds";
+import { train } from "./commands/train";
+import { createOutput, type Output } from "./output";
+
+const BACKENDS = ["auto", "tfjs-node-gpu", "tfjs-node", "webgpu", "wasm", "cpu"];
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("Expected a number above 0.");
+  return value;
+}
+
+function fraction(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError("Expected a number from 0 to 1.");
+  return value;
+}
+
+const collect = (text: string, all: string[]) => [...all, text];
+
+const json = () => new Option("--json", "print the result as JSON on the last line of stdout").default(false);
+const backend = () => new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto");
+
+function version(): string {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+function buildProgram(output: Output): Command {
+  const program = new Command("caddet")
+    .description("Content-aware dynamic detectors: train, evaluate, detect, inspect.")
+    .version(version())
+    .showHelpAfterError("(caddet --help shows the commands)")
+    .configureOutput({ writeOut: output.text, writeErr: output.note })
+    .exitOverride();
+
+  program
+    .command("train")
+    .description("train a detector on a COCO-format folder")
+    .requiredOption("--data <dir>", "folder with annotations/instances_train.json and train/")
+    .requiredOption("--out <dir>", "folder of the run")
+    .option("--config <file>", "a .ts, .js or .json configuration; default: the paper's")
+    .option("--set <path=value>", "override one setting, e.g. optimizer.lr=0.02; repeatable", collect, [])
+    .option("--resume", "go on from the run's newest checkpoint", false)
+    .addOption(backend())
+    .addOption(json())
+    .action((options) => train(options, output));
+
+  program
+    .command("evaluate")
+    .description("COCO numbers and cost of a run's newest checkpoint")
+    .requiredOption("--run <path>", "folder of a run, or a model file")
+    .requiredOption("--data <dir>", "COCO-format folder")
+    .option("--split <name>", "which split", "val")
+    .option("--limit <n>", "only the first n images", positiveNumber)
+    .option("--results <file>", "also write the detections in COCO's results format")
+    .addOption(backend())
+    .addOption(json())
+    .action((options) => evaluate(options, output));
+
+  program
+    .command("detect")
+    .description("boxes in an image, in its own pixels")
+    .requiredOption("--run <path>", "folder of a run, or a model file")
+    .requiredOption("--image <file>", "a JPEG, PNG, WebP, GIF, AVIF or TIFF file")
+    .option("--threshold <score>", "smallest score shown", fraction, 0.3)
+    .option("--max <n>", "most detections shown", positiveNumber, 100)
+    .addOption(backend())
+    .addOption(json())
+    .action((options) => detect(options, output));
+
+  program
+    .command("madds")
+    .description("MAdds of a supernet, node by node, all paths open")
+    .option("--preset <name>", "paper, small or tiny", "paper")
+    .option("--size <HxW>", "input size in pixels", "640x800")
+    .addOption(json())
+    .action((options) => madds(options, output));
+
+  program
+    .command("doctor")
+    .description("which backends are here, which one is chosen, and why the others are not")
+    .addOption(json())
+    .action((options) => doctor(options, output));
+
+  return program;
+}
+
+/**
+ * Runs the command line.
+ *
+ * @param args without `node` and script
+ * @param output where text goes, default stdout and stderr
+ * @returns the exit code: 0, 1 after a failure, 2 after a wrong call
+ */
+export async function main(args: readonly string[], output: Output = createOutput()): Promise<number> {
+  try {
+    await buildProgram(output).parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has said why
+    output.failure(error);
+    return 1;
+  }
+}

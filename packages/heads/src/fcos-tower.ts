@@ -1,0 +1,72 @@
+// A tower of an FCOS head: the same few layers on every level, each a convolution, a normalisation and a ReLU.
+import { BatchNorm, Conv, DepthwiseConv, GroupNorm, Module, type Random } from "@caddet/core";
+import * as tf from "@tensorflow/tfjs-core";
+import type { FcosSettings, TowerKind, TowerNorm } from "./fcos-options";
+
+interface TowerLayerOptions {
+  readonly inChannels: number;
+  readonly channels: number;
+  readonly kind: TowerKind;
+  readonly norm: TowerNorm;
+  readonly groups: number;
+  readonly random: Random;
+}
+
+/** One layer. Children: `depthwise` (separable towers only), `conv`, `norm` (unless "none"). */
+class TowerLayer extends Module {
+  readonly #depthwise: DepthwiseConv | undefined;
+  readonly #conv: Conv;
+  readonly #norm: BatchNorm | GroupNorm | undefined;
+
+  constructor({ inChannels, channels, kind, norm, groups, random }: TowerLayerOptions) {
+    super();
+    if (kind === "separable")
+      this.#depthwise = this.child("depthwise", new DepthwiseConv({ channels: inChannels, random }));
+    this.#conv = this.child(
+      "conv",
+      new Conv({
+        inChannels,
+        outChannels: channels,
+        kernelSize: kind === "separable" ? 1 : 3,
+        bias: norm === "none" ? 0 : false,
+        init: { std: 0.01 },
+        random,
+      }),
+    );
+    if (norm === "group") this.#norm = this.child("norm", new GroupNorm(channels, groups));
+    if (norm === "batch") this.#norm = this.child("norm", new BatchNorm(channels));
+  }
+
+  /** Maps `[B, H, W, Cin]` to `[B, H, W, C]`. */
+  apply(x: tf.Tensor4D, training: boolean): tf.Tensor4D {
+    const y = this.#conv.apply(this.#depthwise ? this.#depthwise.apply(x) : x);
+    if (this.#norm instanceof BatchNorm) return this.#norm.apply(y, { training, activation: "relu" });
+    return this.#norm ? this.#norm.apply(y, { activation: "relu" }) : tf.relu(y);
+  }
+}
+
+/** Layers one after another. Children: `0`, `1`, … */
+export class Tower extends Module {
+  readonly #layers: readonly TowerLayer[];
+
+  constructor(settings: FcosSettings, random: Random) {
+    super();
+    const { inChannels, channels, stackedConvs, tower, norm, groups } = settings;
+    this.#layers = Array.from({ length: stackedConvs }, (_, i) => {
+      const layer = new TowerLayer({
+        inChannels: i === 0 ? inChannels : channels,
+        channels,
+        kind: tower,
+        norm,
+        groups,
+        random,
+      });
+      return this.child(String(i), layer);
+    });
+  }
+
+  /** Maps `[B, H, W, Cin]` to `[B, H, W, C]`. */
+  apply(x: tf.Tensor4D, training: boolean): tf.Tensor4D {
+    return this.#layers.reduce((y, layer) => layer.apply(y, training), x);
+  }
+}

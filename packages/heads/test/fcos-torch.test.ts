@@ -1,0 +1,75 @@
+import "@tensorflow/tfjs-backend-cpu";
+import { CheckpointError, createRandom, type StoredArray } from "@caddet/core";
+import { createFcosHead, fcosFromTorch } from "@caddet/heads";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, expect, it } from "vitest";
+
+const array = (...shape: number[]): StoredArray => ({
+  dtype: "F32",
+  shape,
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+});
+
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+});
+
+it("renames and turns weights, and passes over what is not the head's", () => {
+  const state = fcosFromTorch(
+    new Map([
+      ["backbone.conv1.weight", array(1)],
+      ["bbox_head.cls_convs.0.conv.weight", array(2, 3, 3, 3)],
+      ["bbox_head.reg_convs.1.bn.running_var", array(2)],
+      ["bbox_head.reg_convs.1.bn.num_batches_tracked", array()],
+      ["bbox_head.conv_reg.bias", array(4)],
+      ["bbox_head.scales.3.scale", array(1)],
+    ]),
+    { prefix: "bbox_head." },
+  );
+  expect([...state].map(([name, { shape }]) => [name, shape])).toEqual([
+    ["classTower.0.conv.weight", [3, 3, 3, 2]],
+    ["boxTower.1.norm.runningVariance", [2]],
+    ["distances.bias", [4]],
+    ["scales.3.value", []],
+  ]);
+  // [row, column, in, out] = [0, 0, 0, 1] is PyTorch's [out, in, row, column] = [1, 0, 0, 0].
+  expect(state.get("classTower.0.conv.weight")!.data[1]).toBe(27);
+});
+
+it("names all weights of a head with batch norm", () => {
+  const head = createFcosHead({
+    inChannels: 2,
+    numClasses: 3,
+    channels: 2,
+    stackedConvs: 1,
+    strides: [8],
+    norm: "batch",
+    random: createRandom(0),
+  });
+  const tower = (name: string): [string, StoredArray][] => [
+    [`${name}.0.conv.weight`, array(2, 2, 3, 3)],
+    [`${name}.0.bn.weight`, array(2)],
+    [`${name}.0.bn.bias`, array(2)],
+    [`${name}.0.bn.running_mean`, array(2)],
+    [`${name}.0.bn.running_var`, array(2)],
+  ];
+  const predictor = (name: string, out: number): [string, StoredArray][] => [
+    [`${name}.weight`, array(out, 2, 3, 3)],
+    [`${name}.bias`, array(out)],
+  ];
+  const state = new Map<string, StoredArray>([
+    ...tower("cls_convs"),
+    ...tower("reg_convs"),
+    ...predictor("conv_cls", 3),
+    ...predictor("conv_reg", 4),
+    ...predictor("conv_centerness", 1),
+    ["scales.0.scale", array()],
+  ]);
+  expect(head.loadStateDict(fcosFromTorch(state)).missing).toEqual([]);
+  head.dispose();
+});
+
+it("refuses names that no FCOS head has", () => {
+  expect(() => fcosFromTorch(new Map([["retina_cls.weight", array(2, 2, 3, 3)]]))).toThrow(CheckpointError);
+  expect(() => fcosFromTorch(new Map([["conv_cls.weight", array(2, 2, 3)]]))).toThrow(CheckpointError);
+});

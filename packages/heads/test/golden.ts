@@ -1,0 +1,56 @@
+// Reads the reference cases of test/fixtures and compares numbers with them.
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import type { GroundTruth } from "@caddet/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { expect } from "vitest";
+
+/** An array of a reference case, row-major. */
+export interface GoldenArray {
+  readonly shape: number[];
+  readonly data: number[];
+}
+
+/** Reads one fixture. */
+export function golden<T>(name: string): T {
+  return JSON.parse(gunzipSync(readFileSync(new URL(`fixtures/${name}.json.gz`, import.meta.url))).toString()) as T;
+}
+
+/** A map `[B, C, H, W]` of a reference case as `[B, H, W, C]`. */
+export function toMap({ shape, data }: GoldenArray): tf.Tensor4D {
+  return tf.tidy(() => tf.transpose(tf.tensor4d(data, shape as [number, number, number, number]), [0, 2, 3, 1]));
+}
+
+/** `[B, H, W, C]` as the flat `[B, C, H, W]` of a reference case. */
+export function fromMap(map: tf.Tensor): Float32Array {
+  return tf.tidy(() => tf.transpose(map, [0, 3, 1, 2]).dataSync<"float32">());
+}
+
+/** Boxes and labels of a reference case. */
+export function toTruth(boxes: readonly number[][], labels: readonly number[]): GroundTruth {
+  return {
+    boxes: Float32Array.from(boxes.flat()),
+    labels: Int32Array.from(labels),
+    crowd: new Uint8Array(labels.length),
+  };
+}
+
+/** Fails unless every number is within `tolerance` of the reference, relative to it plus a hundredth of the largest. */
+export function expectClose(actual: ArrayLike<number>, wanted: ArrayLike<number>, tolerance = 1e-4): void {
+  expect(actual.length).toBe(wanted.length);
+  let largest = 0;
+  for (let i = 0; i < wanted.length; i++) largest = Math.max(largest, Math.abs(wanted[i]!));
+  for (let i = 0; i < wanted.length; i++) {
+    const bound = tolerance * (Math.abs(wanted[i]!) + 1e-2 * largest) + 1e-12;
+    if (!(Math.abs(actual[i]! - wanted[i]!) <= bound)) {
+      expect.fail(`element ${i} is ${actual[i]}, should be ${wanted[i]} within ${bound}`);
+    }
+  }
+}
+
+/** Runs `f` and fails when it leaves more tensors behind than `allowed`. */
+export async function expectNoLeak(f: () => unknown, allowed = 0): Promise<void> {
+  const before = tf.memory().numTensors;
+  await f();
+  expect(tf.memory().numTensors - before).toBe(allowed);
+}

@@ -1,0 +1,69 @@
+import { ConfigError, ShapeError } from "@caddet/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { describe, expect, it } from "vitest";
+import { pathSimilarityLoss } from "../src";
+import { backends, onBackend } from "./backends";
+import { cases } from "./goldens";
+
+describe.each(backends)("pathSimilarityLoss on %s", (backend) => {
+  it.each(cases)("equals the reference, gradient included: $name", (golden) =>
+    onBackend(backend, async () => {
+      const gates = tf.tensor2d(golden.gates, [golden.images, golden.paths]);
+      const { min, max, scaleEncoding: encodings } = golden;
+      const loss = pathSimilarityLoss({ gates, encodings, min, max });
+      const { value, grad } = tf.valueAndGrad((g) =>
+        pathSimilarityLoss({ gates: g as tf.Tensor2D, encodings, min, max }),
+      )(gates);
+      const [once, again, gradient] = await Promise.all([loss, value, grad].map((t) => t.data()));
+      expect(loss.shape).toEqual([]);
+      expect(Math.abs(once![0]! - golden.loss)).toBeLessThan(1e-6 * Math.max(1, golden.loss));
+      expect(again![0]).toBe(once![0]);
+      expect(gradient!.length).toBe(golden.grad.length);
+      for (const [i, want] of golden.grad.entries()) expect(Math.abs(gradient![i]! - want)).toBeLessThan(1e-6);
+      for (const b of golden.zeroRows) {
+        const row = gradient!.subarray(b * golden.paths, (b + 1) * golden.paths);
+        expect(Array.from(row, Math.abs)).toEqual(new Array(golden.paths).fill(0));
+      }
+      tf.dispose([gates, loss, value, grad]);
+    }),
+  );
+
+  it("is 0 for one image, gradient included", () =>
+    onBackend(backend, async () => {
+      const gates = tf.tensor2d([[0.5, 0.25]]);
+      const { value, grad } = tf.valueAndGrad((g) => pathSimilarityLoss({ gates: g as tf.Tensor2D, encodings: [[1]] }))(
+        gates,
+      );
+      expect(Array.from(await value.data())).toEqual([0]);
+      expect(Array.from(await grad.data(), Math.abs)).toEqual([0, 0]);
+      tf.dispose([gates, value, grad]);
+    }));
+
+  it("asks alike images for 0.95 by default, and falls when a step follows the gradient", () =>
+    onBackend(backend, async () => {
+      const encodings = [
+        [1, 0],
+        [1, 0],
+      ];
+      const loss = (g: tf.Tensor) => pathSimilarityLoss({ gates: g as tf.Tensor2D, encodings });
+      const gates = tf.tensor2d([
+        [1, 0],
+        [0.6, 0.8],
+      ]);
+      const { value, grad } = tf.valueAndGrad(loss)(gates);
+      const after = tf.tidy(() => loss(tf.sub(gates, tf.mul(grad, 0.1))));
+      const [[before], [stepped]] = await Promise.all([value.data(), after.data()]);
+      expect(before).toBeCloseTo((0.6 - 0.95) ** 2 / 2, 6);
+      expect(stepped).toBeLessThan(before!);
+      tf.dispose([gates, value, grad, after]);
+    }));
+
+  it("refuses encodings of another number, and a wrong range", () =>
+    onBackend(backend, async () => {
+      const gates = tf.tensor2d([[1], [1]]);
+      expect(() => pathSimilarityLoss({ gates, encodings: [[1]] })).toThrow("got 1 for gates [2,1]");
+      expect(() => pathSimilarityLoss({ gates, encodings: [[1], [1, 0]] })).toThrow(ShapeError);
+      expect(() => pathSimilarityLoss({ gates, encodings: [[1], [1]], min: 0 })).toThrow(ConfigError);
+      gates.dispose();
+    }));
+});

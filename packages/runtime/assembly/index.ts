@@ -1,0 +1,20 @@
+// Exports of the kernel module. All pointers are byte addresses in the heap of the TensorFlow.js wasm backend; the module
+// holds no data of its own and allocates nothing.
+export {
+  conv2d,
+  conv2dBackpropFilter,
+  conv2dBackpropFilterScratch,
+  conv2dBackpropInput,
+  conv2dBackpropInputScratch,
+  conv2dScratch,
+} from "./convolution";
+export { matMul, matMulScratch } from "./matmul";
+export { DEPTHWISE_SCRATCH, depthwise, depthwiseBackpropInput } from "./depthwise";
+export { DEPTHWISE_FILTER_SCRATCH, depthwiseBackpropFilter } from "./depthwise-filter";
+export { multiplierBackpropFilter, multiplierBackpropInput } from "./multiplier";
+export { fill, segmentSum } from "./plain";
+export { focalLoss } from "./focal";
+export { gatedSum, gatedSumGrad } from "./gates";
+export { norm, normGrad, normScratch } from "./normalisation";
+export { sgd, sumOfSquares } from "./optimiser";
+export { adaptivePool, resizeBilinear, resizeBilinearGrad } from "./resampling";

@@ -1,0 +1,64 @@
+// Registration of the WebAssembly kernels with TensorFlow.js: what its wasm backend lacks for training, faster versions
+// of what is slow there, and the fused kernels that @caddet's layers look for.
+import { getKernel, type KernelConfig, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
+import { conv2DBackpropFilterKernel, conv2DBackpropInputKernel } from "./convolution";
+import { depthwiseBackpropFilterKernel, depthwiseBackpropInputKernel } from "./depthwise";
+import { focalLossKernel } from "./focal-loss";
+import { gatedSumGradKernel, gatedSumKernel } from "./gates";
+import { batchMatMulKernel } from "./matmul";
+import { batchNormGradKernel, batchNormKernel, groupNormGradKernel, groupNormKernel } from "./normalisation";
+import { sgdKernel, sumOfSquaresKernel } from "./optimiser";
+import {
+  adaptivePoolGradKernel,
+  adaptivePoolKernel,
+  resizeBilinearGradKernel,
+  resizeBilinearKernel,
+} from "./resampling";
+import { unsortedSegmentSumKernel } from "./segment-sum";
+
+const own = new WeakSet<KernelConfig>();
+
+function kernels(): KernelConfig[] {
+  return [
+    conv2DBackpropFilterKernel,
+    conv2DBackpropInputKernel,
+    depthwiseBackpropFilterKernel,
+    depthwiseBackpropInputKernel,
+    batchMatMulKernel(),
+    unsortedSegmentSumKernel,
+    batchNormKernel,
+    batchNormGradKernel,
+    groupNormKernel,
+    groupNormGradKernel,
+    gatedSumKernel,
+    gatedSumGradKernel,
+    sgdKernel,
+    sumOfSquaresKernel,
+    focalLossKernel,
+    resizeBilinearKernel,
+    resizeBilinearGradKernel,
+    adaptivePoolKernel,
+    adaptivePoolGradKernel,
+  ];
+}
+
+/**
+ * Registers our kernels for the backend `wasm`, in place of tfjs's where it has one. Calling it again changes nothing.
+ * Import `@tensorflow/tfjs-backend-wasm` before; the module itself is compiled when the first kernel runs.
+ *
+ * @example
+ * ```ts
+ * import "@tensorflow/tfjs-backend-wasm";
+ * registerWasmKernels();
+ * await tf.setBackend("wasm");
+ * ```
+ */
+export function registerWasmKernels(): void {
+  for (const config of kernels()) {
+    const present = getKernel(config.kernelName, "wasm");
+    if (present && own.has(present)) continue;
+    if (present) unregisterKernel(config.kernelName, "wasm");
+    registerKernel(config);
+    own.add(config);
+  }
+}

@@ -1,0 +1,4 @@
+// The public names of @caddet/runtime/node: which backends are here, and making one ready.
+export { BACKENDS, type BackendName } from "./node/backend-name";
+export { type BackendReport, type BackendReports, inspectBackends } from "./node/inspect";
+export { type PreparedBackend, type PrepareOptions, prepareBackend } from "./node/prepare";

@@ -1,0 +1,89 @@
+// Runs one kernel on the wasm backend and hands back plain numbers, with a check that it neither leaks tensors nor heap.
+import "@tensorflow/tfjs-backend-cpu";
+import "@tensorflow/tfjs-backend-wasm";
+import * as tf from "@tensorflow/tfjs-core";
+import { expect } from "vitest";
+import { registerWasmKernels } from "../src/kernels";
+
+export interface Input {
+  values: Float32Array | Int32Array;
+  shape: number[];
+}
+
+export type Attrs = Record<string, unknown>;
+
+/** A seeded generator of numbers in [0, 1): mulberry32. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, dimension) => size * dimension, 1);
+}
+
+/** A tensor of values in [-1, 1). */
+export function uniform(random: () => number, shape: number[]): Input {
+  return { values: Float32Array.from({ length: sizeOf(shape) }, () => random() * 2 - 1), shape };
+}
+
+export function integers(values: number[], shape: number[] = [values.length]): Input {
+  return { values: Int32Array.from(values), shape };
+}
+
+export async function useWasm(): Promise<void> {
+  registerWasmKernels();
+  await tf.setBackend("wasm");
+}
+
+function call(backend: string, kernel: string, inputs: Record<string, Input>, attrs: Attrs): Input[] {
+  tf.setBackend(backend);
+  const before = tf.memory().numTensors;
+  const results = tf.tidy(() => {
+    const tensors: Record<string, tf.Tensor> = {};
+    for (const [name, { values, shape }] of Object.entries(inputs)) {
+      tensors[name] = tf.tensor(values, shape, values instanceof Int32Array ? "int32" : "float32");
+    }
+    const outputs = tf.engine().runKernel(kernel, tensors, attrs as tf.NamedAttrMap) as tf.Tensor | tf.Tensor[];
+    return (Array.isArray(outputs) ? outputs : [outputs]).map((output) => ({
+      values: output.dataSync() as Float32Array | Int32Array,
+      shape: output.shape,
+    }));
+  });
+  expect(tf.memory().numTensors, `${kernel} leaks tensors on ${backend}`).toBe(before);
+  tf.setBackend("wasm");
+  return results;
+}
+
+/** The kernel's outputs on the wasm backend. */
+export function onWasm(kernel: string, inputs: Record<string, Input>, attrs: Attrs = {}): Input[] {
+  return call("wasm", kernel, inputs, attrs);
+}
+
+/** The kernel's outputs on the cpu backend. */
+export function onCpu(kernel: string, inputs: Record<string, Input>, attrs: Attrs = {}): Input[] {
+  return call("cpu", kernel, inputs, attrs);
+}
+
+/** Fails unless all values agree to `tolerance`, relative to the largest expected magnitude. */
+export function expectClose(
+  got: Input,
+  expected: { values: ArrayLike<number>; shape: number[] },
+  tolerance = 1e-4,
+): void {
+  expect(got.shape).toEqual(expected.shape);
+  let scale = 1e-30;
+  let worst = 0;
+  for (let i = 0; i < got.values.length; i++) {
+    scale = Math.max(scale, Math.abs(expected.values[i]!));
+    const difference = Math.abs(got.values[i]! - expected.values[i]!);
+    worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(worst, difference);
+  }
+  expect(got.values.length).toBe(expected.values.length);
+  expect(worst / scale, `largest difference ${worst} at a scale of ${scale}`).toBeLessThan(tolerance);
+}

@@ -1,0 +1,124 @@
+// Checkpoints of a training run: the detector's file with the optimiser's state and the position beside it, so that a resumed run goes
+// on at the very next batch.
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CheckpointError, readState } from "@caddet/core";
+import { type ClassEntry, deserializeDetector, serializeDetector } from "@caddet/detector";
+import { z } from "zod";
+import { parseTrainConfig, type TrainConfig } from "./config";
+import type { TrainHook } from "./hooks";
+import { listCheckpoints, type RunFolder, writeFileAtomic } from "./run-folder";
+import type { Trainer } from "./trainer";
+
+const MOMENTUM = "optimizer/";
+
+const positionSchema = z.strictObject({
+  step: z.int().min(0),
+  epoch: z.int().min(0),
+  batch: z.int().min(0),
+});
+
+/**
+ * Writes a checkpoint of a run and removes those that are too many.
+ *
+ * @param trainer the run
+ * @param folder where it lives
+ * @param classes the class table
+ * @returns the file
+ * @throws CheckpointError when it cannot be written; earlier checkpoints stay as they are
+ */
+export async function saveCheckpoint(
+  trainer: Trainer,
+  folder: RunFolder,
+  classes: readonly ClassEntry[],
+): Promise<string> {
+  const { detector, config, optimizer, mapping, position } = trainer;
+  const momenta = [...(await optimizer.readState())].map(([name, array]) => [MOMENTUM + name, array] as const);
+  const metadata = {
+    position: JSON.stringify(position),
+    training: JSON.stringify(config),
+    mapping: JSON.stringify(mapping.state?.() ?? null),
+  };
+  const bytes = await serializeDetector({ detector, config: config.model, classes, metadata }, new Map(momenta));
+  const file = join(folder.checkpointFolder, `step-${String(position.step).padStart(8, "0")}.safetensors`);
+  await writeFileAtomic(file, bytes);
+  for (const old of (await listCheckpoints(folder)).slice(config.checkpoint.keep)) await rm(old.file, { force: true });
+  return file;
+}
+
+// The dotted paths at which two configurations differ.
+function differences(a: unknown, b: unknown, at = ""): string[] {
+  const isObject = (v: unknown): v is Record<string, unknown> =>
+    typeof v === "object" && v !== null && !Array.isArray(v);
+  if (isObject(a) && isObject(b)) {
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    return keys.flatMap((key) => differences(a[key], b[key], at ? `${at}.${key}` : key));
+  }
+  return JSON.stringify(a) === JSON.stringify(b) ? [] : [at];
+}
+
+/** Settings that may change between two parts of a run. */
+const MAY_CHANGE = [
+  "schedule.epochs",
+  "schedule.maxSteps",
+  "checkpoint.everyEpochs",
+  "checkpoint.keep",
+  "data.prefetch",
+];
+
+/**
+ * Puts a run back to where a checkpoint was written.
+ *
+ * @param trainer a fresh run of the same configuration
+ * @param file the checkpoint
+ * @param classes the data set's class table
+ * @throws CheckpointError when the file is broken, or of another configuration or class table
+ */
+export async function resumeFrom(trainer: Trainer, file: string, classes: readonly ClassEntry[]): Promise<void> {
+  const { detector, classes: stored, metadata, extra } = deserializeDetector(await readFile(file), file);
+  try {
+    const training = metadata.training && (JSON.parse(metadata.training) as TrainConfig);
+    if (!training) throw new CheckpointError(`${file} holds a detector, but no training run to resume.`, { file });
+    const changed = differences(parseTrainConfig(training), trainer.config).filter((key) => !MAY_CHANGE.includes(key));
+    if (changed.length > 0) {
+      throw new CheckpointError(
+        `${file} belongs to another configuration; these settings differ: ${changed.join(", ")}. Resume with the run's own, or start a new run.`,
+        { file, changed },
+      );
+    }
+    if (JSON.stringify(stored) !== JSON.stringify(classes)) {
+      throw new CheckpointError(`${file} was trained on other classes than this data set has.`, { file });
+    }
+    const momenta = [...extra].map(([name, array]) => [name.slice(MOMENTUM.length), array] as const);
+    trainer.optimizer.loadState(new Map(momenta));
+    const weights = await readState(detector);
+    trainer.detector.loadStateDict(weights);
+    trainer.mapping.restore?.(JSON.parse(metadata.mapping ?? "null"));
+    trainer.resumeAt(positionSchema.parse(JSON.parse(metadata.position ?? "null")));
+  } finally {
+    detector.dispose();
+  }
+}
+
+/**
+ * A hook that writes checkpoints every so many epochs and at the end.
+ *
+ * @param folder the run's folder
+ * @param classes the class table
+ * @returns the hook
+ */
+export function checkpointHook(folder: RunFolder, classes: readonly ClassEntry[]): TrainHook {
+  let saved = -1;
+  const save = async (trainer: Trainer) => {
+    if (saved === trainer.position.step) return;
+    await saveCheckpoint(trainer, folder, classes);
+    saved = trainer.position.step;
+  };
+  return {
+    name: "checkpoint",
+    onEpoch: async (epoch, trainer) => {
+      if ((epoch + 1) % trainer.config.checkpoint.everyEpochs === 0) await save(trainer);
+    },
+    onEnd: save,
+  };
+}

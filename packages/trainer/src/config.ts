@@ -1,0 +1,153 @@
+// The configuration of a training run as plain data: checked, defaulted, saved with the run. Defaults are the paper's (§4.1) and
+// mmdetection's FCOS configuration.
+import { ConfigError } from "@caddet/core";
+import { checkConfig, modelConfigSchema } from "@caddet/detector";
+import { z } from "zod";
+
+const natural = z.int().min(1);
+const fraction = z.number().min(0).max(1);
+
+const dataSchema = z.strictObject({
+  /** The shorter side is resized to this many pixels … */
+  shorter: natural.default(600),
+  /** … unless the longer one would pass this. */
+  longer: natural.default(1000),
+  batchSize: natural.default(16),
+  flip: fraction.default(0.5),
+  /** Sides of a batch are padded to a multiple. */
+  padTo: natural.default(64),
+  mean: z.tuple([z.number(), z.number(), z.number()]).default([123.675, 116.28, 103.53]),
+  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).default([58.395, 57.12, 57.375]),
+  groupByAspect: z.boolean().default(true),
+  /** Batches decoded ahead. */
+  prefetch: natural.default(2),
+});
+
+const optimizerSchema = z.strictObject({
+  lr: z.number().positive().default(0.01),
+  momentum: z.number().min(0).lt(1).default(0.9),
+  weightDecay: z.number().min(0).default(1e-4),
+  clipNorm: z.number().positive().nullable().default(35),
+  biasLrFactor: z.number().min(0).default(2),
+  biasDecayFactor: z.number().min(0).default(0),
+  normDecayFactor: z.number().min(0).default(0),
+});
+
+const scheduleSchema = z.strictObject({
+  epochs: natural.default(12),
+  /** Ends the run after this many steps, whatever the epochs say. */
+  maxSteps: natural.optional(),
+  policy: z.enum(["step", "cosine", "constant"]).default("step"),
+  milestones: z.array(natural).default([8, 11]),
+  gamma: fraction.default(0.1),
+  warmup: z.enum(["linear", "constant"]).default("linear"),
+  warmupSteps: z.int().min(0).default(500),
+  warmupRatio: fraction.default(0.001),
+});
+
+const budgetSchema = z.strictObject({
+  mapping: z.enum(["scale", "fixed", "loss"]).default("scale"),
+  /** C0 / C_tot. */
+  ratio: z.number().positive().max(1).default(0.05),
+  /** Eq. 3 as printed ("mean": C0·Σs/m) or as Table 1 implies ("sum": C0·Σs). */
+  reduce: z.enum(["mean", "sum"]).default("mean"),
+  /** λ1. */
+  weight: z.number().min(0).default(1),
+  intervals: z.array(z.number().positive()).default([64, 150, 360]),
+  pixels: z.enum(["input", "source"]).default("input"),
+});
+
+const similaritySchema = z.strictObject({
+  /** λ2. */
+  weight: z.number().min(0).default(1),
+  min: fraction.default(0.6),
+  max: fraction.default(0.95),
+});
+
+const checkpointSchema = z.strictObject({
+  /** Epochs between two checkpoints; one is always written at the end. */
+  everyEpochs: natural.default(1),
+  /** The newest so many are kept. */
+  keep: natural.default(3),
+});
+
+/** The schema of a training run's configuration. */
+export const trainConfigSchema = z.strictObject({
+  seed: z.int().default(0),
+  model: modelConfigSchema.prefault({}),
+  data: dataSchema.prefault({}),
+  optimizer: optimizerSchema.prefault({}),
+  schedule: scheduleSchema.prefault({}),
+  budget: budgetSchema.prefault({}),
+  similarity: similaritySchema.prefault({}),
+  /** First epoch, from 0, with the two regularisers; the paper leaves them out of the first. */
+  regularizeFromEpoch: z.int().min(0).default(1),
+  checkpoint: checkpointSchema.prefault({}),
+});
+
+/** A run's configuration with every default filled in. */
+export type TrainConfig = z.output<typeof trainConfigSchema>;
+
+/** A run's configuration as one writes it. */
+export type TrainConfigInput = z.input<typeof trainConfigSchema>;
+
+/**
+ * Types a configuration in a file; it is checked when it is loaded.
+ *
+ * @param config the configuration
+ * @returns the same object
+ * @example export default defineConfig({ model: { backbone: { preset: "small" } } });
+ */
+export function defineConfig(config: TrainConfigInput): TrainConfigInput {
+  return config;
+}
+
+/**
+ * Checks a run's configuration and fills in its defaults.
+ *
+ * @param input what someone wrote
+ * @returns the whole configuration
+ * @throws ConfigError that names the key, and for an unknown key the nearest known one
+ * @example parseTrainConfig({ optimizer: { lr: 0.02 } })
+ */
+export function parseTrainConfig(input: unknown): TrainConfig {
+  const config = checkConfig(trainConfigSchema, input, "training");
+  const { min, max } = config.similarity;
+  if (!(min > 0 && min <= max)) throw new ConfigError(`similarity: 0 < min <= max must hold, got ${min} and ${max}.`);
+  return config;
+}
+
+/**
+ * Sets one value by its dotted path, as `--set optimizer.lr=0.02` does.
+ *
+ * @param config a configuration as one writes it; it is not changed
+ * @param assignment `path=value`; the value is JSON where it parses as JSON, else text
+ * @returns a changed copy
+ * @throws ConfigError when there is no `=` or the path goes through something that is not an object
+ * @example setConfigValue({}, "schedule.maxSteps=20")
+ */
+export function setConfigValue(config: TrainConfigInput, assignment: string): TrainConfigInput {
+  const at = assignment.indexOf("=");
+  if (at < 1) throw new ConfigError(`--set takes path=value, got "${assignment}". Example: --set optimizer.lr=0.02`);
+  const keys = assignment.slice(0, at).split(".");
+  const text = assignment.slice(at + 1);
+  let value: unknown = text;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // not JSON: the text itself
+  }
+  const copy = structuredClone(config) as Record<string, unknown>;
+  let owner = copy;
+  for (const key of keys.slice(0, -1)) {
+    if (key === "__proto__") throw new ConfigError(`"${key}" is no configuration key.`);
+    const next = owner[key] ?? {};
+    if (typeof next !== "object" || next === null) {
+      throw new ConfigError(`--set ${assignment}: "${key}" is not a group of settings.`);
+    }
+    owner[key] = next;
+    owner = next as Record<string, unknown>;
+  }
+  owner[keys[keys.length - 1]!] = value;
+  return copy as TrainConfigInput;
+}

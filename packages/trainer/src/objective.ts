@@ -1,0 +1,108 @@
+// The overall objective of a batch (Eq. 9): L_tot = L_det + λ1 · L_global + λ2 · L_local. A pure composition of the head's loss, the
+// budget and the path similarity; it is meant to be called inside tf.variableGrads.
+import { createCostModel, encodeScales, globalBudgetLoss } from "@caddet/budget";
+import type { BudgetMapping, GroundTruth, ImageSize } from "@caddet/core";
+import type { Detector } from "@caddet/detector";
+import { pathSimilarityLoss } from "@caddet/path-sim";
+import * as tf from "@tensorflow/tfjs-core";
+
+/** What the objective is made of. */
+export interface ObjectiveOptions {
+  /** Gives each image its expected cost. */
+  readonly mapping: BudgetMapping;
+  /** λ1, the weight of the global budget loss. 0 turns it off. */
+  readonly budgetWeight: number;
+  /** λ2, the weight of the path similarity loss. 0 turns it off. */
+  readonly similarityWeight: number;
+  /** Range of the target similarity, Eq. 8. */
+  readonly similarity: { readonly min: number; readonly max: number };
+  /** Upper ends of the scale intervals in pixels. */
+  readonly intervals: readonly number[];
+  /** Which pixels the intervals are measured in. */
+  readonly pixels: "input" | "source";
+}
+
+/** A batch on the device. */
+export interface ObjectiveBatch {
+  /** `[B, H, W, 3]`. */
+  readonly images: tf.Tensor4D;
+  readonly truths: readonly GroundTruth[];
+  readonly sizes: readonly ImageSize[];
+}
+
+/** The objective's parts; all tensors are the caller's. */
+export interface Objective {
+  /** L_tot. */
+  readonly total: tf.Scalar;
+  /** The summands by name, weights included. */
+  readonly terms: Readonly<Record<string, tf.Scalar>>;
+  /** `[B, P]`; absent for a static backbone. */
+  readonly gates?: tf.Tensor2D;
+}
+
+/**
+ * The scale encoding of each image of a batch.
+ *
+ * @param batch truths and sizes
+ * @param options intervals and which pixels they are measured in
+ * @returns one encoding `[m]` an image
+ * @example encodeBatch(batch, { intervals: [64, 150, 360], pixels: "input" })
+ */
+export function encodeBatch(
+  { truths, sizes }: Pick<ObjectiveBatch, "truths" | "sizes">,
+  { intervals, pixels }: Pick<ObjectiveOptions, "intervals" | "pixels">,
+): Uint8Array[] {
+  return truths.map(({ boxes, crowd }, b) => {
+    const { scaleX = 1, scaleY = 1 } = sizes[b]!;
+    const measured = pixels === "input" ? boxes : boxes.map((v, i) => v / (i % 2 === 0 ? scaleX : scaleY));
+    return encodeScales(measured, { intervals, crowd });
+  });
+}
+
+/**
+ * Computes the objective of a batch.
+ *
+ * @param detector the network
+ * @param batch images `[B, H, W, 3]`, truths and sizes
+ * @param options weights, budget mapping, similarity range, intervals
+ * @param regularize false leaves the two regularisers out (the paper's first epoch)
+ * @returns the total, its terms and the gates
+ * @throws what the head, the mapping or the shapes throw
+ * @example tf.variableGrads(() => computeObjective(detector, batch, options, true).total)
+ */
+export function computeObjective(
+  detector: Detector,
+  batch: ObjectiveBatch,
+  options: ObjectiveOptions,
+  regularize: boolean,
+): Objective {
+  const { mapping, budgetWeight, similarityWeight, similarity } = options;
+  const { raw, gates } = detector.forward(batch.images, { training: true });
+  const detection = detector.head.loss(raw, batch.truths);
+  const terms: Record<string, tf.Scalar> = { ...detection.terms };
+
+  if (gates && regularize && (budgetWeight > 0 || similarityWeight > 0)) {
+    const encodings = encodeBatch(batch, options);
+    if (budgetWeight > 0) {
+      const losses = mapping.usesLoss ? detection.perImage.dataSync<"float32">() : undefined;
+      const expected = mapping(
+        batch.truths.map((truth, b) => ({
+          scaleEncoding: encodings[b]!,
+          truth,
+          ...(losses ? { detectionLoss: losses[b]! } : {}),
+        })),
+      );
+      const [, height, width] = batch.images.shape;
+      const costs = createCostModel(gates.nodeOfPath, detector.backbone.routing!.cost(height, width));
+      const netCost = tf.div(costs.expectedCost(gates.values), costs.total) as tf.Tensor1D; // C_net / C_tot, [B]
+      costs.dispose();
+      terms.global = tf.mul(globalBudgetLoss(netCost, expected).loss, budgetWeight);
+    }
+    if (similarityWeight > 0) {
+      const local = pathSimilarityLoss({ gates: gates.values, encodings, ...similarity });
+      terms.local = tf.mul(local, similarityWeight);
+    }
+  }
+  const total = tf.addN(Object.values(terms)) as tf.Scalar;
+  return gates ? { total, terms, gates: gates.values } : { total, terms };
+}
