@@ -1,1 +1,7 @@
-export {};
+// Every public name of @caddet/coco/node: data sets, results and images from files.
+export { type ImageDataset, loadDataset, loadResults, readJson } from "./files";
+export { type ImageFault, ImageFileError } from "./image-file";
+export { type LoadedImage, type LoadImageOptions, loadImage } from "./load-image";
+export { type Batch, createLoader, type Loader } from "./loader";
+export type { BadImagePolicy, LoaderOptions, SkippedImage } from "./loader-options";
+export { IMAGENET_NORMALISATION, type Normalisation } from "./pixels";

@@ -1,11 +1,19 @@
 import { createHash } from "node:crypto";
 import { createRandom } from "@caddet/core";
 import { describe, expect, it } from "vitest";
-import { type EvaluationParams, evaluateDetections, parseAnnotations, parseResults, STATISTIC_NAMES } from "../src/index";
+import {
+  type EvaluationParams,
+  evaluateDetections,
+  parseAnnotations,
+  parseResults,
+  STATISTIC_NAMES,
+} from "../src/index";
 import { cases, type GoldenCase } from "./goldens";
 
 function run({ gt, dt, params, name }: GoldenCase, extra: EvaluationParams = {}) {
-  const given = Object.entries(params).filter(([key, value]) => value !== null && key !== "iouType" && key !== "useCats");
+  const given = Object.entries(params).filter(
+    ([key, value]) => value !== null && key !== "iouType" && key !== "useCats",
+  );
   return evaluateDetections(
     parseAnnotations(gt, { file: name, onBadEntry: "keep" }),
     parseResults(dt, { file: name }),
@@ -14,7 +22,9 @@ function run({ gt, dt, params, name }: GoldenCase, extra: EvaluationParams = {})
 }
 
 const sha256 = (values: Float64Array) =>
-  createHash("sha256").update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest("hex");
+  createHash("sha256")
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest("hex");
 
 function caseNamed(start: string): GoldenCase {
   const found = cases.find(({ name }) => name.startsWith(start));

@@ -22,7 +22,11 @@ export interface GoldenCase {
     iouThrs: number[] | null;
     recThrs: number[] | null;
   };
-  gt: { images: unknown[]; annotations: { id: number; image_id: number; category_id: number }[]; categories: unknown[] };
+  gt: {
+    images: unknown[];
+    annotations: { id: number; image_id: number; category_id: number }[];
+    categories: unknown[];
+  };
   dt: { image_id: number; category_id: number; bbox: number[]; score: number }[];
   expected: {
     stats: number[];

@@ -115,6 +115,13 @@ describe("safetensors", () => {
     expect(() => parseSafetensors(bytes)).toThrow(CheckpointError);
   });
 
+  it("does not copy arrays that share bytes until the memory is full", () => {
+    const size = 2 ** 20;
+    const shared = { dtype: "U8", shape: [size], data_offsets: [0, size] };
+    const header = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`w${i}`, shared]));
+    expect(() => parseSafetensors(file(header, size))).toThrow(CheckpointError);
+  });
+
   it("takes the name of an object's prototype, but not that of the metadata", () => {
     const one: StoredArray = { dtype: "U8", shape: [1], data: Uint8Array.of(7) };
     expect(parseSafetensors(serializeSafetensors(new Map([["__proto__", one]]))).arrays.get("__proto__")).toEqual(one);

@@ -1,10 +1,9 @@
-import "@tensorflow/tfjs-backend-cpu";
 import { ShapeError } from "@caddet/core";
 import { binaryCrossEntropy, l1Loss } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { BACKENDS, useBackend } from "./backends";
 import { expectClose, expectNoLeak, type GoldenArray, golden } from "./golden";
-import "./gradients";
 
 interface EntropyCase {
   readonly op: "centerness BCE";
@@ -27,78 +26,78 @@ interface L1Case {
 
 const { cases } = golden<{ cases: (EntropyCase | L1Case)[] }>("pieces/bce-l1");
 
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
+describe.each(BACKENDS)("on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
-describe("binaryCrossEntropy", () => {
-  it.each(cases.filter((c): c is EntropyCase => c.op === "centerness BCE"))(
-    "has the reference's loss and gradient, divisor $avg_factor",
-    ({ logits, target, avg_factor, loss, grad }) => {
+  describe("binaryCrossEntropy", () => {
+    it.each(cases.filter((c): c is EntropyCase => c.op === "centerness BCE"))(
+      "has the reference's loss and gradient, divisor $avg_factor",
+      ({ logits, target, avg_factor, loss, grad }) => {
+        tf.tidy(() => {
+          const targets = tf.tensor1d(target.data);
+          const { value, grad: slope } = tf.valueAndGrad((x) =>
+            tf.div(tf.sum(binaryCrossEntropy(x as tf.Tensor1D, targets)), avg_factor ?? target.data.length),
+          )(tf.tensor1d(logits.data));
+          expectClose(value.dataSync(), [loss], 1e-5);
+          expectClose(slope.dataSync(), grad.data);
+        });
+      },
+    );
+
+    it("stays finite for huge logits", () => {
       tf.tidy(() => {
-        const targets = tf.tensor1d(target.data);
-        const { value, grad: slope } = tf.valueAndGrad((x) =>
-          tf.div(tf.sum(binaryCrossEntropy(x as tf.Tensor1D, targets)), avg_factor ?? target.data.length),
-        )(tf.tensor1d(logits.data));
-        expectClose(value.dataSync(), [loss], 1e-5);
-        expectClose(slope.dataSync(), grad.data);
+        const losses = binaryCrossEntropy(tf.tensor1d([1e4, -1e4, 1e4]), tf.tensor1d([1, 1, 0])).dataSync();
+        expect([...losses]).toEqual([0, 1e4, 1e4]);
       });
-    },
-  );
-
-  it("stays finite for huge logits", () => {
-    tf.tidy(() => {
-      const losses = binaryCrossEntropy(tf.tensor1d([1e4, -1e4, 1e4]), tf.tensor1d([1, 1, 0])).dataSync();
-      expect([...losses]).toEqual([0, 1e4, 1e4]);
     });
   });
-});
 
-describe("l1Loss", () => {
-  it.each(cases.filter((c): c is L1Case => c.op === "L1Loss"))(
-    "has the reference's loss and gradient",
-    ({ pred, target, weight, avg_factor, loss, grad }) => {
-      tf.tidy(() => {
-        const shape = pred.shape as [number, number];
-        const targets = tf.tensor2d(target.data, shape);
-        const weights = tf.tensor2d(weight.data, shape);
-        const { value, grad: slope } = tf.valueAndGrad((x) =>
-          tf.div(tf.sum(l1Loss(x as tf.Tensor2D, targets, weights)), avg_factor),
-        )(tf.tensor2d(pred.data, shape));
-        expectClose(value.dataSync(), [loss], 1e-5);
-        expectClose(slope.dataSync(), grad.data);
-        expect(l1Loss(tf.tensor2d([[1, 2]]), tf.tensor2d([[0, 4]])).dataSync()[0]).toBe(3);
-      });
-    },
-  );
-});
-
-describe("both", () => {
-  it("leave no tensors behind", async () => {
-    const a = tf.tensor2d([1, -2], [1, 2]);
-    const b = tf.tensor2d([0, 1], [1, 2]);
-    const flatA = tf.tensor1d([1, -2]);
-    const flatB = tf.tensor1d([0, 1]);
-    await expectNoLeak(() => l1Loss(a, b).dispose());
-    await expectNoLeak(() => binaryCrossEntropy(flatA, flatB).dispose());
-    await expectNoLeak(() =>
-      tf
-        .grad((x) => tf.sum(l1Loss(x as tf.Tensor2D, b, b)))(a)
-        .dispose(),
+  describe("l1Loss", () => {
+    it.each(cases.filter((c): c is L1Case => c.op === "L1Loss"))(
+      "has the reference's loss and gradient",
+      ({ pred, target, weight, avg_factor, loss, grad }) => {
+        tf.tidy(() => {
+          const shape = pred.shape as [number, number];
+          const targets = tf.tensor2d(target.data, shape);
+          const weights = tf.tensor2d(weight.data, shape);
+          const { value, grad: slope } = tf.valueAndGrad((x) =>
+            tf.div(tf.sum(l1Loss(x as tf.Tensor2D, targets, weights)), avg_factor),
+          )(tf.tensor2d(pred.data, shape));
+          expectClose(value.dataSync(), [loss], 1e-5);
+          expectClose(slope.dataSync(), grad.data);
+          expect(l1Loss(tf.tensor2d([[1, 2]]), tf.tensor2d([[0, 4]])).dataSync()[0]).toBe(3);
+        });
+      },
     );
-    await expectNoLeak(() =>
-      tf
-        .grad((x) => tf.sum(binaryCrossEntropy(x as tf.Tensor1D, flatB)))(flatA)
-        .dispose(),
-    );
-    tf.dispose([a, b, flatA, flatB]);
   });
 
-  it("refuse shapes that differ", () => {
-    tf.tidy(() => {
-      expect(() => binaryCrossEntropy(tf.zeros([2]), tf.zeros([3]))).toThrow(ShapeError);
-      expect(() => l1Loss(tf.zeros([2, 4]), tf.zeros([2, 3]))).toThrow(ShapeError);
-      expect(() => l1Loss(tf.zeros([2, 4]), tf.zeros([2, 4]), tf.zeros([2, 3]))).toThrow(ShapeError);
+  describe("both", () => {
+    it("leave no tensors behind", async () => {
+      const a = tf.tensor2d([1, -2], [1, 2]);
+      const b = tf.tensor2d([0, 1], [1, 2]);
+      const flatA = tf.tensor1d([1, -2]);
+      const flatB = tf.tensor1d([0, 1]);
+      await expectNoLeak(() => l1Loss(a, b).dispose());
+      await expectNoLeak(() => binaryCrossEntropy(flatA, flatB).dispose());
+      await expectNoLeak(() =>
+        tf
+          .grad((x) => tf.sum(l1Loss(x as tf.Tensor2D, b, b)))(a)
+          .dispose(),
+      );
+      await expectNoLeak(() =>
+        tf
+          .grad((x) => tf.sum(binaryCrossEntropy(x as tf.Tensor1D, flatB)))(flatA)
+          .dispose(),
+      );
+      tf.dispose([a, b, flatA, flatB]);
+    });
+
+    it("refuse shapes that differ", () => {
+      tf.tidy(() => {
+        expect(() => binaryCrossEntropy(tf.zeros([2]), tf.zeros([3]))).toThrow(ShapeError);
+        expect(() => l1Loss(tf.zeros([2, 4]), tf.zeros([2, 3]))).toThrow(ShapeError);
+        expect(() => l1Loss(tf.zeros([2, 4]), tf.zeros([2, 4]), tf.zeros([2, 3]))).toThrow(ShapeError);
+      });
     });
   });
 });

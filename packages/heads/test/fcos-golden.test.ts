@@ -1,5 +1,4 @@
 // The whole head and its loss and boxes against mmdetection; see fixtures/README.md.
-import "@tensorflow/tfjs-backend-cpu";
 import { createRandom, type Detections, type StoredArray } from "@caddet/core";
 import {
   assignFcosTargets,
@@ -11,8 +10,8 @@ import {
 } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { BACKENDS, useBackend } from "./backends";
 import { expectClose, fromMap, type GoldenArray, golden, toMap, toTruth } from "./golden";
-import "./gradients";
 
 interface GoldenLosses {
   readonly loss_cls: number;
@@ -153,169 +152,169 @@ function lossAndGradients(head: FcosHead, raw: FcosRaw, test: GoldenCase): { val
   })([...raw.classes, ...raw.distances, ...raw.centerness]);
 }
 
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
+describe.each(BACKENDS)("on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
-describe.each(CASES)("FCOS case %s", (name) => {
-  const test = golden<GoldenCase>(`fcos/${name}`);
-  const { config } = test;
-  const truths = test.inputs.gt_bboxes.map((boxes, i) => toTruth(boxes, test.inputs.gt_labels[i]!));
+  describe.each(CASES)("FCOS case %s", (name) => {
+    const test = golden<GoldenCase>(`fcos/${name}`);
+    const { config } = test;
+    const truths = test.inputs.gt_bboxes.map((boxes, i) => toTruth(boxes, test.inputs.gt_labels[i]!));
 
-  it("has the reference's targets", () => {
-    const sizes = test.inputs.cls_scores.map(({ shape }) => ({ height: shape[2]!, width: shape[3]! }));
-    const targets = assignFcosTargets(truths, sizes, headOptions(config, "mmdet-2.3"));
-    expect(targets.labels.flatMap((labels) => [...labels])).toEqual(test.expected.labels);
-    expect([...targets.positives]).toEqual(test.expected.pos_inds);
-    const strides = config.norm_on_bbox ? Array.from(targets.levels, (l) => config.strides[l]!) : undefined;
-    const distances = targets.distances.map((d, i) => d / (strides?.[i >> 2] ?? 1));
-    expectClose(distances, test.expected.pos_bbox_targets.flat(), 1e-6);
-    expectClose(targets.centerness, test.expected.pos_centerness, 1e-6);
-  });
-
-  describe.each([
-    ["mmdet-2.3", "expected_mmdet_2_3_0"],
-    ["mmdet-2.28", "expected"],
-  ] as const)("as %s", (flavour, key) => {
-    const { test_cfg } = test;
-    const make = () =>
-      createFcosHead({
-        ...headOptions(config, flavour),
-        inChannels: 4,
-        channels: 4,
-        groups: 2,
-        test: {
-          scoreThreshold: test_cfg.score_thr,
-          nmsIou: test_cfg.nms.iou_threshold,
-          maxPerImage: test_cfg.max_per_img,
-          nmsPre: test_cfg.nms_pre,
-        },
-      });
-
-    it("has the reference's losses", () => {
-      const head = make();
-      const raw = rawOf(test.inputs, config);
-      const { terms, perImage } = head.loss(raw, truths);
-      expectLosses(terms, perImage, test[key].losses);
-      tf.dispose([terms, perImage]);
-      head.disposeRaw(raw);
-      head.dispose();
+    it("has the reference's targets", () => {
+      const sizes = test.inputs.cls_scores.map(({ shape }) => ({ height: shape[2]!, width: shape[3]! }));
+      const targets = assignFcosTargets(truths, sizes, headOptions(config, "mmdet-2.3"));
+      expect(targets.labels.flatMap((labels) => [...labels])).toEqual(test.expected.labels);
+      expect([...targets.positives]).toEqual(test.expected.pos_inds);
+      const strides = config.norm_on_bbox ? Array.from(targets.levels, (l) => config.strides[l]!) : undefined;
+      const distances = targets.distances.map((d, i) => d / (strides?.[i >> 2] ?? 1));
+      expectClose(distances, test.expected.pos_bbox_targets.flat(), 1e-6);
+      expectClose(targets.centerness, test.expected.pos_centerness, 1e-6);
     });
 
-    it("has the reference's gradients", () => {
-      const head = make();
-      const raw = rawOf(test.inputs, config);
-      const { value, grads } = lossAndGradients(head, raw, test);
-      const levels = raw.classes.length;
-      (["cls_scores", "bbox_preds", "centernesses"] as const).forEach((part, k) => {
-        grads.slice(k * levels, (k + 1) * levels).forEach((g, l) => {
-          const flat = fromMap(g);
-          if (key === "expected_mmdet_2_3_0") {
-            expectClose([flat.reduce((a, b) => a + Math.abs(b), 0)], [test[key].grad_sum_abs[part][l]!]);
-          } else if (test.expected.grads) {
-            expectClose(flat, test.expected.grads[part][l]!.data);
-          }
+    describe.each([
+      ["mmdet-2.3", "expected_mmdet_2_3_0"],
+      ["mmdet-2.28", "expected"],
+    ] as const)("as %s", (flavour, key) => {
+      const { test_cfg } = test;
+      const make = () =>
+        createFcosHead({
+          ...headOptions(config, flavour),
+          inChannels: 4,
+          channels: 4,
+          groups: 2,
+          test: {
+            scoreThreshold: test_cfg.score_thr,
+            nmsIou: test_cfg.nms.iou_threshold,
+            maxPerImage: test_cfg.max_per_img,
+            nmsPre: test_cfg.nms_pre,
+          },
         });
+
+      it("has the reference's losses", () => {
+        const head = make();
+        const raw = rawOf(test.inputs, config);
+        const { terms, perImage } = head.loss(raw, truths);
+        expectLosses(terms, perImage, test[key].losses);
+        tf.dispose([terms, perImage]);
+        head.disposeRaw(raw);
+        head.dispose();
       });
-      tf.dispose([value, grads]);
-      head.disposeRaw(raw);
-      head.dispose();
-    });
 
-    it.each(["rescale_false", "rescale_true"] as const)("has the reference's detections, %s", async (mode) => {
-      const head = make();
-      const raw = rawOf(test.inputs, config);
-      const sizes = test.img_metas.map(({ img_shape, scale_factor }) => ({
-        height: img_shape[0]!,
-        width: img_shape[1]!,
-        ...(mode === "rescale_true" ? { scaleX: scale_factor[0]!, scaleY: scale_factor[1]! } : {}),
-      }));
-      expectDetections(await head.decode(raw, sizes), test[key].detections[mode]);
-      head.disposeRaw(raw);
-      head.dispose();
-    });
-  });
-});
-
-describe.each(FORWARD_CASES)("FCOS forward %s", (name) => {
-  const test = golden<GoldenForward>(`fcos/${name}`);
-  const { config, expected } = test;
-  const atKink = kinkOf(name);
-  const stored = (arrays: Record<string, GoldenArray>) =>
-    fcosFromTorch(
-      new Map(
-        Object.entries(arrays).map(([k, { shape, data }]): [string, StoredArray] => [
-          k,
-          { dtype: "F32", shape, data: Float32Array.from(data) },
-        ]),
-      ),
-    );
-  const make = (flavour: FcosFlavour) => {
-    const head = createFcosHead({
-      ...headOptions(config, flavour),
-      inChannels: test.feat_channels,
-      channels: test.feat_channels,
-      stackedConvs: test.stacked_convs,
-      groups: test.gn_groups,
-    });
-    head.loadStateDict(stored(test.inputs.params));
-    return head;
-  };
-  const truths = test.inputs.gt_bboxes.map((boxes, i) => toTruth(boxes, test.inputs.gt_labels[i]!));
-
-  it("predicts what the reference predicts, in training and at inference", () => {
-    const head = make("mmdet-2.3");
-    const maps = test.inputs.features.map(toMap);
-    for (const training of [true, false]) {
-      const raw = head.forward({ maps, strides: config.strides }, { training });
-      const distances = training
-        ? expected.train_out.bbox_preds
-        : (expected.eval_bbox_preds ?? expected.train_out.bbox_preds);
-      raw.classes.forEach((map, l) => {
-        expectClose(fromMap(map), expected.train_out.cls_scores[l]!.data);
-        expectClose(fromMap(raw.distances[l]!), distances[l]!.data);
-        expectClose(fromMap(raw.centerness[l]!), expected.train_out.centernesses[l]!.data);
+      it("has the reference's gradients", () => {
+        const head = make();
+        const raw = rawOf(test.inputs, config);
+        const { value, grads } = lossAndGradients(head, raw, test);
+        const levels = raw.classes.length;
+        (["cls_scores", "bbox_preds", "centernesses"] as const).forEach((part, k) => {
+          grads.slice(k * levels, (k + 1) * levels).forEach((g, l) => {
+            const flat = fromMap(g);
+            if (key === "expected_mmdet_2_3_0") {
+              expectClose([flat.reduce((a, b) => a + Math.abs(b), 0)], [test[key].grad_sum_abs[part][l]!]);
+            } else if (test.expected.grads) {
+              expectClose(flat, test.expected.grads[part][l]!.data);
+            }
+          });
+        });
+        tf.dispose([value, grads]);
+        head.disposeRaw(raw);
+        head.dispose();
       });
-      head.disposeRaw(raw);
-    }
-    tf.dispose(maps);
-    head.dispose();
+
+      it.each(["rescale_false", "rescale_true"] as const)("has the reference's detections, %s", async (mode) => {
+        const head = make();
+        const raw = rawOf(test.inputs, config);
+        const sizes = test.img_metas.map(({ img_shape, scale_factor }) => ({
+          height: img_shape[0]!,
+          width: img_shape[1]!,
+          ...(mode === "rescale_true" ? { scaleX: scale_factor[0]!, scaleY: scale_factor[1]! } : {}),
+        }));
+        expectDetections(await head.decode(raw, sizes), test[key].detections[mode]);
+        head.disposeRaw(raw);
+        head.dispose();
+      });
+    });
   });
 
-  it.each([
-    ["mmdet-2.3", test.expected_mmdet_2_3_0.losses],
-    ["mmdet-2.28", expected.losses],
-  ] as const)("has the reference's losses as %s", (flavour, losses) => {
-    const head = make(flavour);
-    const maps = test.inputs.features.map(toMap);
-    const raw = head.forward({ maps, strides: config.strides }, { training: true });
-    const { terms, perImage } = head.loss(raw, truths);
-    expectLosses(terms, perImage, losses);
-    tf.dispose([maps, terms, perImage]);
-    head.disposeRaw(raw);
-    head.dispose();
-  });
-
-  it("has the reference's gradients by parameters and features", () => {
-    const head = make("mmdet-2.28");
-    const maps = test.inputs.features.map(toMap);
-    const loss = (features: tf.Tensor4D[]) => {
-      const raw = head.forward({ maps: features, strides: config.strides }, { training: true });
-      return tf.sum<tf.Scalar>(head.loss(raw, truths).perImage);
+  describe.each(FORWARD_CASES)("FCOS forward %s", (name) => {
+    const test = golden<GoldenForward>(`fcos/${name}`);
+    const { config, expected } = test;
+    const atKink = kinkOf(name);
+    const stored = (arrays: Record<string, GoldenArray>) =>
+      fcosFromTorch(
+        new Map(
+          Object.entries(arrays).map(([k, { shape, data }]): [string, StoredArray] => [
+            k,
+            { dtype: "F32", shape, data: Float32Array.from(data) },
+          ]),
+        ),
+      );
+    const make = (flavour: FcosFlavour) => {
+      const head = createFcosHead({
+        ...headOptions(config, flavour),
+        inChannels: test.feat_channels,
+        channels: test.feat_channels,
+        stackedConvs: test.stacked_convs,
+        groups: test.gn_groups,
+      });
+      head.loadStateDict(stored(test.inputs.params));
+      return head;
     };
-    const { value, grads } = tf.variableGrads(() => loss(maps));
-    const state = head.stateDict();
-    const wanted = stored(expected.param_grads);
-    expect(wanted.size).toBe(state.size);
-    for (const [key, variable] of state) {
-      if (atKink(key)) continue;
-      expectClose(grads[variable.name]!.dataSync(), wanted.get(key)!.data as Float32Array);
-    }
-    const features = tf.grads((...xs: tf.Tensor[]) => loss(xs as tf.Tensor4D[]))(maps);
-    expected.feature_grads?.forEach(({ data }, l) => {
-      expectClose(fromMap(features[l]!), data);
+    const truths = test.inputs.gt_bboxes.map((boxes, i) => toTruth(boxes, test.inputs.gt_labels[i]!));
+
+    it("predicts what the reference predicts, in training and at inference", () => {
+      const head = make("mmdet-2.3");
+      const maps = test.inputs.features.map(toMap);
+      for (const training of [true, false]) {
+        const raw = head.forward({ maps, strides: config.strides }, { training });
+        const distances = training
+          ? expected.train_out.bbox_preds
+          : (expected.eval_bbox_preds ?? expected.train_out.bbox_preds);
+        raw.classes.forEach((map, l) => {
+          expectClose(fromMap(map), expected.train_out.cls_scores[l]!.data);
+          expectClose(fromMap(raw.distances[l]!), distances[l]!.data);
+          expectClose(fromMap(raw.centerness[l]!), expected.train_out.centernesses[l]!.data);
+        });
+        head.disposeRaw(raw);
+      }
+      tf.dispose(maps);
+      head.dispose();
     });
-    tf.dispose([value, grads, maps, features]);
-    head.dispose();
+
+    it.each([
+      ["mmdet-2.3", test.expected_mmdet_2_3_0.losses],
+      ["mmdet-2.28", expected.losses],
+    ] as const)("has the reference's losses as %s", (flavour, losses) => {
+      const head = make(flavour);
+      const maps = test.inputs.features.map(toMap);
+      const raw = head.forward({ maps, strides: config.strides }, { training: true });
+      const { terms, perImage } = head.loss(raw, truths);
+      expectLosses(terms, perImage, losses);
+      tf.dispose([maps, terms, perImage]);
+      head.disposeRaw(raw);
+      head.dispose();
+    });
+
+    it("has the reference's gradients by parameters and features", () => {
+      const head = make("mmdet-2.28");
+      const maps = test.inputs.features.map(toMap);
+      const loss = (features: tf.Tensor4D[]) => {
+        const raw = head.forward({ maps: features, strides: config.strides }, { training: true });
+        return tf.sum<tf.Scalar>(head.loss(raw, truths).perImage);
+      };
+      const { value, grads } = tf.variableGrads(() => loss(maps));
+      const state = head.stateDict();
+      const wanted = stored(expected.param_grads);
+      expect(wanted.size).toBe(state.size);
+      for (const [key, variable] of state) {
+        if (atKink(key)) continue;
+        expectClose(grads[variable.name]!.dataSync(), wanted.get(key)!.data as Float32Array);
+      }
+      const features = tf.grads((...xs: tf.Tensor[]) => loss(xs as tf.Tensor4D[]))(maps);
+      expected.feature_grads?.forEach(({ data }, l) => {
+        expectClose(fromMap(features[l]!), data);
+      });
+      tf.dispose([value, grads, maps, features]);
+      head.dispose();
+    });
   });
 });

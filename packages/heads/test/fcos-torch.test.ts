@@ -1,8 +1,7 @@
-import "@tensorflow/tfjs-backend-cpu";
 import { CheckpointError, createRandom, type StoredArray } from "@caddet/core";
 import { createFcosHead, fcosFromTorch } from "@caddet/heads";
-import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, it } from "vitest";
+import { useBackend } from "./backends";
 
 const array = (...shape: number[]): StoredArray => ({
   dtype: "F32",
@@ -10,9 +9,7 @@ const array = (...shape: number[]): StoredArray => ({
   data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
 });
 
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
+beforeAll(() => useBackend("cpu"));
 
 it("renames and turns weights, and passes over what is not the head's", () => {
   const state = fcosFromTorch(

@@ -1,10 +1,9 @@
-import "@tensorflow/tfjs-backend-cpu";
 import { ConfigError, ShapeError } from "@caddet/core";
 import { bboxOverlaps, type IouLossKind, iouLoss } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { BACKENDS, useBackend } from "./backends";
 import { expectClose, expectNoLeak, type GoldenArray, golden } from "./golden";
-import "./gradients";
 
 interface IouCase {
   readonly loss_type: "IoULoss" | "IoULoss linear" | "GIoULoss";
@@ -24,66 +23,66 @@ const KIND: Record<IouCase["loss_type"], IouLossKind> = {
   GIoULoss: "giou",
 };
 
-beforeAll(async () => {
-  await tf.setBackend("cpu");
-});
+describe.each(BACKENDS)("on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
-describe("iouLoss", () => {
-  it.each(golden<{ cases: IouCase[] }>("pieces/iou-losses").cases)(
-    "has the reference's $loss_type and gradient, boxes $boxes",
-    ({ loss_type, pred, target, weight, avg_factor, loss, elementwise, grad }) => {
-      const rows = pred.shape[0]!;
-      const kind = KIND[loss_type];
-      tf.tidy(() => {
-        const boxes = tf.tensor2d(pred.data, [rows, 4]);
-        const targets = tf.tensor2d(target.data, [rows, 4]);
-        const weights = tf.tensor1d(weight?.data ?? new Array<number>(rows).fill(1));
-        expectClose(iouLoss(boxes, targets, kind).dataSync(), elementwise.data, 1e-5);
-        const { value, grad: slope } = tf.valueAndGrad((x) =>
-          tf.div(tf.sum(tf.mul(iouLoss(x as tf.Tensor2D, targets, kind), weights)), avg_factor ?? rows),
-        )(boxes);
-        expectClose(value.dataSync(), [loss], 1e-5);
-        expectClose(slope.dataSync(), grad.data);
-      });
-    },
-  );
-
-  it.each(["iou", "linear-iou", "giou"] as const)("of kind %s has the gradient of finite differences", (kind) => {
-    const boxes = [3, 4, 20, 18];
-    const target = [6, 2, 25, 14];
-    const at = (v: number[]) => {
-      const [overlap] = bboxOverlaps(v, target, kind === "giou" ? "giou" : "iou");
-      return kind === "iou" ? -Math.log(overlap!) : 1 - overlap!;
-    };
-    const slope = tf.tidy(() =>
-      tf
-        .grad((x) => tf.sum(iouLoss(x as tf.Tensor2D, tf.tensor2d(target, [1, 4]), kind)))(tf.tensor2d(boxes, [1, 4]))
-        .dataSync(),
+  describe("iouLoss", () => {
+    it.each(golden<{ cases: IouCase[] }>("pieces/iou-losses").cases)(
+      "has the reference's $loss_type and gradient, boxes $boxes",
+      ({ loss_type, pred, target, weight, avg_factor, loss, elementwise, grad }) => {
+        const rows = pred.shape[0]!;
+        const kind = KIND[loss_type];
+        tf.tidy(() => {
+          const boxes = tf.tensor2d(pred.data, [rows, 4]);
+          const targets = tf.tensor2d(target.data, [rows, 4]);
+          const weights = tf.tensor1d(weight?.data ?? new Array<number>(rows).fill(1));
+          expectClose(iouLoss(boxes, targets, kind).dataSync(), elementwise.data, 1e-5);
+          const { value, grad: slope } = tf.valueAndGrad((x) =>
+            tf.div(tf.sum(tf.mul(iouLoss(x as tf.Tensor2D, targets, kind), weights)), avg_factor ?? rows),
+          )(boxes);
+          expectClose(value.dataSync(), [loss], 1e-5);
+          expectClose(slope.dataSync(), grad.data);
+        });
+      },
     );
-    boxes.forEach((_, k) => {
-      const moved = (by: number) => at(boxes.map((v, i) => (i === k ? v + by : v)));
-      expect(slope[k]).toBeCloseTo((moved(0.05) - moved(-0.05)) / 0.1, 3);
-    });
-  });
 
-  it("leaves no tensors behind", async () => {
-    const boxes = tf.tensor2d([0, 0, 2, 2], [1, 4]);
-    const targets = tf.tensor2d([1, 0, 3, 2], [1, 4]);
-    for (const kind of ["iou", "linear-iou", "giou"] as const) {
-      await expectNoLeak(() => iouLoss(boxes, targets, kind).dispose());
-      await expectNoLeak(() =>
+    it.each(["iou", "linear-iou", "giou"] as const)("of kind %s has the gradient of finite differences", (kind) => {
+      const boxes = [3, 4, 20, 18];
+      const target = [6, 2, 25, 14];
+      const at = (v: number[]) => {
+        const [overlap] = bboxOverlaps(v, target, kind === "giou" ? "giou" : "iou");
+        return kind === "iou" ? -Math.log(overlap!) : 1 - overlap!;
+      };
+      const slope = tf.tidy(() =>
         tf
-          .grad((x) => tf.sum(iouLoss(x as tf.Tensor2D, targets, kind)))(boxes)
-          .dispose(),
+          .grad((x) => tf.sum(iouLoss(x as tf.Tensor2D, tf.tensor2d(target, [1, 4]), kind)))(tf.tensor2d(boxes, [1, 4]))
+          .dataSync(),
       );
-    }
-    tf.dispose([boxes, targets]);
-  });
+      boxes.forEach((_, k) => {
+        const moved = (by: number) => at(boxes.map((v, i) => (i === k ? v + by : v)));
+        expect(slope[k]).toBeCloseTo((moved(0.05) - moved(-0.05)) / 0.1, 3);
+      });
+    });
 
-  it("refuses other shapes and kinds", () => {
-    tf.tidy(() => {
-      expect(() => iouLoss(tf.zeros([2, 4]), tf.zeros([3, 4]))).toThrow(ShapeError);
-      expect(() => iouLoss(tf.zeros([2, 4]), tf.zeros([2, 4]), "diou" as IouLossKind)).toThrow(ConfigError);
+    it("leaves no tensors behind", async () => {
+      const boxes = tf.tensor2d([0, 0, 2, 2], [1, 4]);
+      const targets = tf.tensor2d([1, 0, 3, 2], [1, 4]);
+      for (const kind of ["iou", "linear-iou", "giou"] as const) {
+        await expectNoLeak(() => iouLoss(boxes, targets, kind).dispose());
+        await expectNoLeak(() =>
+          tf
+            .grad((x) => tf.sum(iouLoss(x as tf.Tensor2D, targets, kind)))(boxes)
+            .dispose(),
+        );
+      }
+      tf.dispose([boxes, targets]);
+    });
+
+    it("refuses other shapes and kinds", () => {
+      tf.tidy(() => {
+        expect(() => iouLoss(tf.zeros([2, 4]), tf.zeros([3, 4]))).toThrow(ShapeError);
+        expect(() => iouLoss(tf.zeros([2, 4]), tf.zeros([2, 4]), "diou" as IouLossKind)).toThrow(ConfigError);
+      });
     });
   });
 });

@@ -1,7 +1,7 @@
 import { ConfigError, createRandom, readState, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
-import { createPoolRouter } from "../src";
+import { createPoolRouter, poolRouterMadds } from "../src";
 import { backends, onBackend } from "./backends";
 
 const B = 2;
@@ -131,6 +131,8 @@ describe("createPoolRouter", () => {
   it("counts the convolution on the pooled cells and the linear map", () => {
     const router = createPoolRouter({ channels: 64, paths: 3, random: createRandom(0) });
     expect(router.madds(80, 100)).toBe(4 * 64 * 32 + 32 * 3);
+    expect(poolRouterMadds({ channels: 64, paths: 3 })).toBe(router.madds(80, 100));
+    expect(poolRouterMadds({ channels: 3, paths: 1 })).toBe(4 * 3 * 4 + 4);
     router.dispose();
     const other = createPoolRouter({ channels: 5, paths: 2, hidden: 7, pool: 3, random: createRandom(0) });
     expect(other.madds(1, 1)).toBe(9 * 5 * 7 + 7 * 2);

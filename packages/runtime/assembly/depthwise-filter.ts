@@ -5,6 +5,8 @@ import { madd, storeLanes, zero } from "./simd";
 
 /** Bytes of one strip of x. */
 const STRIP_BYTES: i32 = 131072;
+/** Output columns of a tile, so that its cache lines serve all sixteen channels that they hold. */
+const TILE_WIDTH: i32 = 64;
 
 /** Sixteen bytes of zeros, then nine sums of four channels. */
 export const DEPTHWISE_FILTER_SCRATCH: i32 = 16 + 9 * 16;
@@ -21,12 +23,15 @@ export function depthwiseBackpropFilter(g: Geometry, x: usize, dy: usize, dfilte
     const gradient = dy + <usize>(b * g.outHeight * g.outWidth) * step;
     for (let start = 0; start < g.outHeight; start += strip) {
       const end = min(g.outHeight, start + strip);
-      for (let c = 0; c < g.inChannels; c += 4) {
-        const o = <usize>c << 2;
-        if (sliding) slideStrip(g, image + o, gradient + o, start, end, scratch);
-        else if (three) threeStrip(g, image + o, gradient + o, start, end, scratch);
-        if (three) addSums(dfilter + o, step, scratch + 16, g.inChannels - c);
-        else anyStrip(g, image + o, gradient + o, dfilter + o, start, end, g.inChannels - c);
+      for (let left = 0; left < g.outWidth; left += TILE_WIDTH) {
+        const right = min(g.outWidth, left + TILE_WIDTH);
+        for (let c = 0; c < g.inChannels; c += 4) {
+          const o = <usize>c << 2;
+          if (sliding) slideStrip(g, image + o, gradient + o, start, end, left, right, scratch);
+          else if (three) threeStrip(g, image + o, gradient + o, start, end, left, right, scratch);
+          if (three) addSums(dfilter + o, step, scratch + 16, g.inChannels - c);
+          else anyStrip(g, image + o, gradient + o, dfilter + o, start, end, left, right, g.inChannels - c);
+        }
       }
     }
   }
@@ -40,10 +45,20 @@ function addSums(to: usize, step: usize, sums: usize, lanes: i32): void {
   }
 }
 
-function slideStrip(g: Geometry, image: usize, gradient: usize, start: i32, end: i32, scratch: usize): void {
+function slideStrip(
+  g: Geometry,
+  image: usize,
+  gradient: usize,
+  start: i32,
+  end: i32,
+  left: i32,
+  right: i32,
+  scratch: usize,
+): void {
   const step = <usize>g.inChannels << 2;
   const rowBytes = <usize>g.inWidth * step;
-  const skipped = <usize>max(0, -g.padLeft) * step;
+  const firstX = left - g.padLeft;
+  const skipped = <usize>max(0, firstX) * step;
   let s00 = zero(), s01 = zero(), s02 = zero();
   let s10 = zero(), s11 = zero(), s12 = zero();
   let s20 = zero(), s21 = zero(), s22 = zero();
@@ -59,11 +74,11 @@ function slideStrip(g: Geometry, image: usize, gradient: usize, start: i32, end:
     const step0 = in0 ? step : 0;
     const step1 = in1 ? step : 0;
     const step2 = in2 ? step : 0;
-    let from = gradient + <usize>(oy * g.outWidth) * step;
+    let from = gradient + <usize>(oy * g.outWidth + left) * step;
     let d1 = zero(), d2 = zero();
-    let ix = -g.padLeft;
-    for (let t = 0; t < g.outWidth + 2; t++) {
-      const d0 = v128.load(t < g.outWidth ? from : scratch);
+    let ix = firstX;
+    for (let t = left; t < right + 2; t++) {
+      const d0 = v128.load(t < right ? from : scratch);
       from += step;
       if (<u32>ix < <u32>g.inWidth) {
         const v0 = v128.load(r0);
@@ -115,51 +130,67 @@ function storeSums(
   v128.store(to, s22, 128);
 }
 
-/** Any stride: what lies in the padding is read from the zeros. */
-function threeStrip(g: Geometry, image: usize, gradient: usize, start: i32, end: i32, zeros: usize): void {
+/** Any stride; taps in the padding are left out. */
+function threeStrip(
+  g: Geometry,
+  image: usize,
+  gradient: usize,
+  start: i32,
+  end: i32,
+  left: i32,
+  right: i32,
+  scratch: usize,
+): void {
   const step = <usize>g.inChannels << 2;
+  const next = 2 * step;
   const rowBytes = <usize>g.inWidth * step;
+  const advance = <usize>g.strideWidth * step;
   let s00 = zero(), s01 = zero(), s02 = zero();
   let s10 = zero(), s11 = zero(), s12 = zero();
   let s20 = zero(), s21 = zero(), s22 = zero();
   for (let oy = start; oy < end; oy++) {
     const iy = oy * g.strideHeight - g.padTop;
+    let ix = left * g.strideWidth - g.padLeft;
+    let r0 = image + <usize>(iy * g.inWidth + ix) * step;
+    let from = gradient + <usize>(oy * g.outWidth + left) * step;
     const in0 = <u32>iy < <u32>g.inHeight;
     const in1 = <u32>(iy + 1) < <u32>g.inHeight;
     const in2 = <u32>(iy + 2) < <u32>g.inHeight;
-    const row = image + <usize>(iy * g.inWidth) * step;
-    const r0 = in0 ? row : zeros;
-    const r1 = in1 ? row + rowBytes : zeros;
-    const r2 = in2 ? row + 2 * rowBytes : zeros;
-    let from = gradient + <usize>(oy * g.outWidth) * step;
-    let ix = -g.padLeft;
-    for (let ox = 0; ox < g.outWidth; ox++) {
+    const rowsInside = in0 && in1 && in2;
+    for (let ox = left; ox < right; ox++) {
       const d = v128.load(from);
-      from += step;
-      for (let tx = 0; tx < 3; tx++) {
-        const inside = <u32>(ix + tx) < <u32>g.inWidth;
-        const o = <usize>(ix + tx) * step;
-        const v0 = v128.load(inside && in0 ? r0 + o : zeros);
-        const v1 = v128.load(inside && in1 ? r1 + o : zeros);
-        const v2 = v128.load(inside && in2 ? r2 + o : zeros);
-        if (tx == 0) {
-          s00 = madd(v0, d, s00);
-          s10 = madd(v1, d, s10);
-          s20 = madd(v2, d, s20);
-        } else if (tx == 1) {
-          s01 = madd(v0, d, s01);
-          s11 = madd(v1, d, s11);
-          s21 = madd(v2, d, s21);
-        } else {
-          s02 = madd(v0, d, s02);
-          s12 = madd(v1, d, s12);
-          s22 = madd(v2, d, s22);
-        }
+      const r1 = r0 + rowBytes;
+      const r2 = r1 + rowBytes;
+      if (rowsInside && ix >= 0 && ix + 3 <= g.inWidth) {
+        s00 = madd(v128.load(r0), d, s00);
+        s01 = madd(v128.load(r0 + step), d, s01);
+        s02 = madd(v128.load(r0 + next), d, s02);
+        s10 = madd(v128.load(r1), d, s10);
+        s11 = madd(v128.load(r1 + step), d, s11);
+        s12 = madd(v128.load(r1 + next), d, s12);
+        s20 = madd(v128.load(r2), d, s20);
+        s21 = madd(v128.load(r2 + step), d, s21);
+        s22 = madd(v128.load(r2 + next), d, s22);
+      } else {
+        const on0 = <u32>ix < <u32>g.inWidth;
+        const on1 = <u32>(ix + 1) < <u32>g.inWidth;
+        const on2 = <u32>(ix + 2) < <u32>g.inWidth;
+        if (in0 && on0) s00 = madd(v128.load(r0), d, s00);
+        if (in0 && on1) s01 = madd(v128.load(r0 + step), d, s01);
+        if (in0 && on2) s02 = madd(v128.load(r0 + next), d, s02);
+        if (in1 && on0) s10 = madd(v128.load(r1), d, s10);
+        if (in1 && on1) s11 = madd(v128.load(r1 + step), d, s11);
+        if (in1 && on2) s12 = madd(v128.load(r1 + next), d, s12);
+        if (in2 && on0) s20 = madd(v128.load(r2), d, s20);
+        if (in2 && on1) s21 = madd(v128.load(r2 + step), d, s21);
+        if (in2 && on2) s22 = madd(v128.load(r2 + next), d, s22);
       }
       ix += g.strideWidth;
+      r0 += advance;
+      from += step;
     }
   }
-  storeSums(zeros + 16, s00, s01, s02, s10, s11, s12, s20, s21, s22);
+  storeSums(scratch + 16, s00, s01, s02, s10, s11, s12, s20, s21, s22);
 }
 
 function anyStrip(
@@ -169,6 +200,8 @@ function anyStrip(
   dfilter: usize,
   start: i32,
   end: i32,
+  left: i32,
+  right: i32,
   lanes: i32,
 ): void {
   const step = <usize>g.inChannels << 2;
@@ -178,7 +211,7 @@ function anyStrip(
       for (let oy = start; oy < end; oy++) {
         const iy = oy * g.strideHeight - g.padTop + ty;
         if (<u32>iy >= <u32>g.inHeight) continue;
-        for (let ox = 0; ox < g.outWidth; ox++) {
+        for (let ox = left; ox < right; ox++) {
           const ix = ox * g.strideWidth - g.padLeft + tx;
           if (<u32>ix >= <u32>g.inWidth) continue;
           const value = v128.load(image + <usize>(iy * g.inWidth + ix) * step);

@@ -10,17 +10,46 @@ export function gatedSum(gates: usize, paths: usize, count: i32, out: usize, ima
     const image = <usize>b * <usize>size << 2;
     for (let start = 0; start < size; start += CHUNK) {
       const end = min(size, start + CHUNK);
-      for (let k = 0; k < count; k++) {
-        const gate = f32x4.splat(load<f32>(gates + (<usize>(b * count + k) << 2)));
-        const from = <usize>load<u32>(paths + (k << 2)) + image;
-        const to = out + image;
-        for (let i = start; i < end; i += 4) {
-          const o = <usize>i << 2;
-          const value = f32x4.mul(gate, v128.load(from + o));
-          storeLanes(to + o, k == 0 ? value : f32x4.add(value, v128.load(to + o)), end - i);
+      let k = 0;
+      while (k < count) {
+        const gate = gates + (<usize>(b * count + k) << 2);
+        const path = paths + (<usize>k << 2);
+        if (count - k >= 3) {
+          sumThree(gate, path, image, out + image, start, end, k > 0);
+          k += 3;
+        } else {
+          sumOne(gate, path, image, out + image, start, end, k > 0);
+          k++;
         }
       }
     }
+  }
+}
+
+function sumThree(gates: usize, paths: usize, image: usize, to: usize, start: i32, end: i32, add: bool): void {
+  const g0 = v128.load32_splat(gates);
+  const g1 = v128.load32_splat(gates, 4);
+  const g2 = v128.load32_splat(gates, 8);
+  const x0 = <usize>load<u32>(paths) + image;
+  const x1 = <usize>load<u32>(paths, 4) + image;
+  const x2 = <usize>load<u32>(paths, 8) + image;
+  for (let i = start; i < end; i += 4) {
+    const o = <usize>i << 2;
+    const low = madd(g1, v128.load(x1 + o), f32x4.mul(g0, v128.load(x0 + o)));
+    let sum = madd(g2, v128.load(x2 + o), low);
+    if (add) sum = f32x4.add(sum, v128.load(to + o));
+    storeLanes(to + o, sum, end - i);
+  }
+}
+
+function sumOne(gates: usize, paths: usize, image: usize, to: usize, start: i32, end: i32, add: bool): void {
+  const gate = v128.load32_splat(gates);
+  const x = <usize>load<u32>(paths) + image;
+  for (let i = start; i < end; i += 4) {
+    const o = <usize>i << 2;
+    let sum = f32x4.mul(gate, v128.load(x + o));
+    if (add) sum = f32x4.add(sum, v128.load(to + o));
+    storeLanes(to + o, sum, end - i);
   }
 }
 

@@ -13,7 +13,7 @@ export { DEPTHWISE_SCRATCH, depthwise, depthwiseBackpropInput } from "./depthwis
 export { DEPTHWISE_FILTER_SCRATCH, depthwiseBackpropFilter } from "./depthwise-filter";
 export { multiplierBackpropFilter, multiplierBackpropInput } from "./multiplier";
 export { fill, segmentSum } from "./plain";
-export { focalLoss } from "./focal";
+export { FOCAL_SCRATCH, focalLoss } from "./focal";
 export { gatedSum, gatedSumGrad } from "./gates";
 export { norm, normGrad, normScratch } from "./normalisation";
 export { sgd, sumOfSquares } from "./optimiser";

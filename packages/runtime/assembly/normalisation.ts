@@ -172,19 +172,45 @@ function normalise(
   bias: usize,
   relu: bool,
 ): void {
+  if (residual) normaliseRows(x, residual, y, rows, channels, factor, centre, bias, relu, true);
+  else normaliseRows(x, residual, y, rows, channels, factor, centre, bias, relu, false);
+}
+
+// @ts-ignore: decorator
+@inline
+function normaliseRows(
+  x: usize,
+  residual: usize,
+  y: usize,
+  rows: i32,
+  channels: i32,
+  factor: usize,
+  centre: usize,
+  bias: usize,
+  relu: bool,
+  plus: bool,
+): void {
   const floor = relu ? zero() : f32x4.splat(-Infinity);
+  const step = <usize>channels << 2;
+  const whole = <usize>(channels & ~3) << 2;
+  const rest = channels & 3;
   for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < channels; c += 4) {
-      const o = <usize>c << 2;
+    let o: usize = 0;
+    for (; o < whole; o += 16) {
       let v = f32x4.sub(v128.load(x + o), v128.load(centre + o));
       v = madd(v, v128.load(factor + o), v128.load(bias + o));
-      if (residual) v = f32x4.add(v, v128.load(residual + o));
-      storeLanes(y + o, f32x4.max(v, floor), channels - c);
+      if (plus) v = f32x4.add(v, v128.load(residual + o));
+      v128.store(y + o, f32x4.max(v, floor));
     }
-    const step = <usize>channels << 2;
+    if (rest) {
+      let v = f32x4.sub(v128.load(x + o), v128.load(centre + o));
+      v = madd(v, v128.load(factor + o), v128.load(bias + o));
+      if (plus) v = f32x4.add(v, v128.load(residual + o));
+      storeLanes(y + o, f32x4.max(v, floor), rest);
+    }
     x += step;
     y += step;
-    if (residual) residual += step;
+    if (plus) residual += step;
   }
 }
 
@@ -331,14 +357,23 @@ function spreadGradient(
 ): void {
   const step = <usize>channels << 2;
   const floor = relu ? zero() : f32x4.splat(-Infinity);
+  const whole = <usize>(channels & ~3) << 2;
+  const rest = channels & 3;
   for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < channels; c += 4) {
-      const o = <usize>c << 2;
+    let o: usize = 0;
+    for (; o < whole; o += 16) {
       const d = v128.and(v128.load(dy + o), f32x4.gt(v128.load(y + o), floor));
       const distance = f32x4.sub(v128.load(x + o), v128.load(centre + o));
-      const rest = madd(distance, v128.load(ofInput + o), v128.load(constant + o));
-      storeLanes(dx + o, madd(d, v128.load(ofGradient + o), rest), channels - c);
-      if (dresidual) storeLanes(dresidual + o, d, channels - c);
+      const base = madd(distance, v128.load(ofInput + o), v128.load(constant + o));
+      v128.store(dx + o, madd(d, v128.load(ofGradient + o), base));
+      if (dresidual) v128.store(dresidual + o, d);
+    }
+    if (rest) {
+      const d = v128.and(v128.load(dy + o), f32x4.gt(v128.load(y + o), floor));
+      const distance = f32x4.sub(v128.load(x + o), v128.load(centre + o));
+      const base = madd(distance, v128.load(ofInput + o), v128.load(constant + o));
+      storeLanes(dx + o, madd(d, v128.load(ofGradient + o), base), rest);
+      if (dresidual) storeLanes(dresidual + o, d, rest);
     }
     dy += step;
     x += step;

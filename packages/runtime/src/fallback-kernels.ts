@@ -7,7 +7,8 @@ import * as tf from "@tensorflow/tfjs-core";
 function unsortedSegmentSum(x: tf.Tensor, segmentIds: tf.Tensor, segments: number): tf.Tensor {
   const rows = segmentIds.size;
   const rest = x.shape.slice(segmentIds.rank);
-  const selected = tf.oneHot(tf.cast(tf.reshape(segmentIds, [rows]), "int32"), segments, 1, 0, "float32");
+  // A cast, because wasm's one-hot is int32 whatever type is asked for.
+  const selected = tf.cast(tf.oneHot(tf.reshape(segmentIds, [rows]), segments), "float32"); // [rows, segments]
   const flat = tf.reshape(tf.cast(x, "float32"), [rows, x.size / rows]); // [rows, rest]
   const sums = tf.matMul(selected as tf.Tensor2D, flat as tf.Tensor2D, true); // [segments, rest]
   return tf.cast(tf.reshape(sums, [segments, ...rest]), x.dtype);

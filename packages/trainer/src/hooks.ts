@@ -1,13 +1,6 @@
 // What a training run tells its hooks. Hooks run in the order of their list, one after another, and may be asynchronous.
+import type { Spread } from "./spread";
 import type { Trainer } from "./trainer";
-
-/** Spread of a number over the images of a batch. */
-export interface Spread {
-  readonly mean: number;
-  readonly min: number;
-  readonly max: number;
-  readonly std: number;
-}
 
 /** One optimisation step. */
 export interface StepRecord {

@@ -7,10 +7,12 @@ export {
   type TrainConfigInput,
   trainConfigSchema,
 } from "./config";
-export type { Spread, StepRecord, TrainHook } from "./hooks";
+export { type DetectorEvaluation, type EvaluateOptions, evaluateDetector } from "./evaluate";
+export type { StepRecord, TrainHook } from "./hooks";
 export { computeObjective, encodeBatch, type Objective, type ObjectiveBatch, type ObjectiveOptions } from "./objective";
 export { learningRate, type ScheduleOptions } from "./schedule";
 export { createSgd, type KindFactors, Sgd, type SgdOptions } from "./sgd";
+export { type Spread, spreadOf } from "./spread";
 export {
   type BatchSource,
   createTrainer,

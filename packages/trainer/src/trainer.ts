@@ -5,10 +5,11 @@ import { type BudgetMapping, ConfigError, type GroundTruth, type ImageSize, NonF
 import type { Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
 import type { TrainConfig } from "./config";
-import type { Spread, StepRecord, TrainHook } from "./hooks";
+import type { StepRecord, TrainHook } from "./hooks";
 import { computeObjective, type ObjectiveOptions } from "./objective";
 import { learningRate } from "./schedule";
 import { createSgd, type Sgd } from "./sgd";
+import { spreadOf } from "./spread";
 
 /** A batch as a loader gives it. */
 export interface TrainBatch {
@@ -57,13 +58,6 @@ function mappingOf({ budget }: TrainConfig): BudgetMapping {
     case "loss":
       return lossAwareBudget({ ratio });
   }
-}
-
-function spreadOf(values: ArrayLike<number>): Spread {
-  const all = Array.from(values);
-  const mean = all.reduce((a, b) => a + b, 0) / all.length;
-  const std = Math.sqrt(all.reduce((a, b) => a + (b - mean) ** 2, 0) / all.length);
-  return { mean, min: Math.min(...all), max: Math.max(...all), std };
 }
 
 /** A training run. It owns the optimiser; detector and batches stay the caller's. */

@@ -135,7 +135,8 @@ function lots(kind: SceneKind, random: Random): number[] {
   const absent = random.next() < 0.4 ? -1 : random.int(4);
   const chosen = [0, 1, 2, 3].filter((interval) => interval !== absent);
   const counts = [0, 1, 2, 3].map((interval) => (chosen.includes(interval) ? 1 : 0));
-  const total = 6 + random.int(9);
+  const room = chosen.reduce((sum, interval) => sum + BUSY_MOST[interval]!, 0);
+  const total = Math.min(6 + random.int(9), room);
   for (let left = total - chosen.length; left > 0; ) {
     const draw = random.next();
     const interval = BUSY_SHARE.findIndex((_, i) => draw < BUSY_SHARE.slice(0, i + 1).reduce((a, b) => a + b, 0));

@@ -22,8 +22,9 @@ const rect = (x: number, y: number, w: number, h: number, fill: string, rx = 0) 
   `<rect x="${n(x)}" y="${n(y)}" width="${n(w)}" height="${n(h)}" rx="${n(rx)}" fill="${fill}"/>`;
 const ellipse = (cx: number, cy: number, rx: number, ry: number, fill: string) =>
   `<ellipse cx="${n(cx)}" cy="${n(cy)}" rx="${n(rx)}" ry="${n(ry)}" fill="${fill}"/>`;
-const polygon = (points: readonly (readonly [number, number])[], fill: string) =>
-  `<polygon points="${points.map(([x, y]) => `${n(x)},${n(y)}`).join(" ")}" fill="${fill}"/>`;
+/** A polygon from its corners' coordinates, x and y in turn. */
+const polygon = (fill: string, ...coordinates: readonly number[]) =>
+  `<polygon points="${coordinates.map(n).join(" ")}" fill="${fill}"/>`;
 const inEllipse = (u: number, v: number, cu: number, cv: number, ru: number, rv: number) =>
   ((u - cu) / ru) ** 2 + ((v - cv) / rv) ** 2 <= 1;
 
@@ -52,7 +53,7 @@ const house: Shape = {
     return [
       rect(0.7 * w, 0.12 * h, 0.1 * w, 0.25 * h, dark),
       rect(0.07 * w, (eaves - 0.02) * h, 0.86 * w, (1.02 - eaves) * h, wall),
-      polygon([[0, eaves * h], [w / 2, 0], [w, eaves * h]], roof), // biome-ignore format: a triangle
+      polygon(roof, 0, eaves * h, w / 2, 0, w, eaves * h),
       rect((doorLeft ? 0.18 : 0.6) * w, 0.66 * h, 0.2 * w, 0.34 * h, roof),
       pane(doorLeft ? 0.62 : 0.2),
       pane(doorLeft ? 0.19 : 0.61),
@@ -71,7 +72,7 @@ const tree: Shape = {
     const trunk = rect(0.42 * w, 0.6 * h, 0.16 * w, 0.4 * h, hsl(within(random, 20, 32), 45, within(random, 20, 30)));
     if (random.next() < 0.5) {
       const tier = (top: number, bottom: number, half: number, fill: string) =>
-        polygon([[(0.5 - half) * w, bottom * h], [w / 2, top * h], [(0.5 + half) * w, bottom * h]], fill); // biome-ignore format: a triangle
+        polygon(fill, (0.5 - half) * w, bottom * h, w / 2, top * h, (0.5 + half) * w, bottom * h);
       return trunk + tier(0.36, 0.8, 0.5, crown) + tier(0.16, 0.58, 0.42, light) + tier(0, 0.36, 0.32, crown);
     }
     const leaves = [
@@ -103,9 +104,9 @@ const car: Shape = {
       );
     };
     return [
-      polygon([[at(0.18), 0.46 * h], [at(0.3), 0], [at(0.68), 0], [at(0.84), 0.46 * h]], body), // biome-ignore format: a cabin
-      polygon([[at(0.25), 0.42 * h], [at(0.33), 0.09 * h], [at(0.48), 0.09 * h], [at(0.48), 0.42 * h]], glass), // biome-ignore format: a window
-      polygon([[at(0.52), 0.42 * h], [at(0.52), 0.09 * h], [at(0.65), 0.09 * h], [at(0.76), 0.42 * h]], glass), // biome-ignore format: a window
+      polygon(body, at(0.18), 0.46 * h, at(0.3), 0, at(0.68), 0, at(0.84), 0.46 * h),
+      polygon(glass, at(0.25), 0.42 * h, at(0.33), 0.09 * h, at(0.48), 0.09 * h, at(0.48), 0.42 * h),
+      polygon(glass, at(0.52), 0.42 * h, at(0.52), 0.09 * h, at(0.65), 0.09 * h, at(0.76), 0.42 * h),
       rect(0, 0.4 * h, w, 0.4 * h, body, 0.09 * h),
       rect(0.93 * w, 0.48 * h, 0.06 * w, 0.1 * h, hsl(50, 95, 75)),
       wheel(0.23),
@@ -129,10 +130,8 @@ const sun: Shape = {
     const corners = starCorners(random.next() < 0.5 ? 12 : 16, within(random, 0.68, 0.78));
     const face = within(random, 0.29, 0.33);
     return (
-      polygon(
-        corners.map(([u, v]) => [u * w, v * h]),
-        rays,
-      ) + ellipse(0.5 * w, 0.5 * h, face * w, face * h, disc)
+      polygon(rays, ...corners.flatMap(([u, v]) => [u * w, v * h])) +
+      ellipse(0.5 * w, 0.5 * h, face * w, face * h, disc)
     );
   },
   covers: (u, v) => inEllipse(u, v, 0.5, 0.5, 0.44, 0.44),
@@ -150,11 +149,11 @@ const fish: Shape = {
     const x = (u: number) => (toLeft ? u : 1 - u) * w;
     const spread = within(random, 0.32, 0.42);
     return [
-      polygon([[x(0.62), 0.5 * h], [x(1), (0.5 - spread) * h], [x(0.9), 0.5 * h], [x(1), (0.5 + spread) * h]], fin), // biome-ignore format: a tail
+      polygon(fin, x(0.62), 0.5 * h, x(1), (0.5 - spread) * h, x(0.9), 0.5 * h, x(1), (0.5 + spread) * h),
       ellipse(x(0.39), 0.5 * h, 0.39 * w, 0.5 * h, body),
       ellipse(x(0.36), 0.5 * h, 0.035 * w, 0.47 * h, stripe),
       ellipse(x(0.54), 0.5 * h, 0.03 * w, 0.42 * h, stripe),
-      polygon([[x(0.38), 0.56 * h], [x(0.52), 0.7 * h], [x(0.4), 0.76 * h]], fin), // biome-ignore format: a fin
+      polygon(fin, x(0.38), 0.56 * h, x(0.52), 0.7 * h, x(0.4), 0.76 * h),
       ellipse(x(0.17), 0.38 * h, 0.045 * w, 0.09 * h, "#fff"),
       ellipse(x(0.16), 0.38 * h, 0.022 * w, 0.045 * h, "#111"),
     ].join("");
@@ -170,12 +169,10 @@ const star: Shape = {
     const hue = within(random, 285, 325);
     const [saturation, lightness] = [within(random, 55, 80), within(random, 42, 56)];
     const corners = starCorners(5, within(random, 0.4, 0.5));
-    const inner = corners.map(([u, v]) => [(0.5 + (u - 0.5) * 0.55) * w, (0.55 + (v - 0.55) * 0.55) * h] as const);
+    const inner = corners.flatMap(([u, v]) => [(0.5 + (u - 0.5) * 0.55) * w, (0.55 + (v - 0.55) * 0.55) * h]);
     return (
-      polygon(
-        corners.map(([u, v]) => [u * w, v * h]),
-        hsl(hue, saturation, lightness),
-      ) + polygon(inner, hsl(hue, saturation, lightness + 16))
+      polygon(hsl(hue, saturation, lightness), ...corners.flatMap(([u, v]) => [u * w, v * h])) +
+      polygon(hsl(hue, saturation, lightness + 16), ...inner)
     );
   },
   covers: (u, v) => inEllipse(u, v, 0.5, 0.56, 0.34, 0.34) || (Math.abs(u - 0.5) < 0.12 && v < 0.3),

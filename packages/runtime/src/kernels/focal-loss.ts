@@ -1,6 +1,6 @@
 // Sigmoid focal loss with its gradient in one pass: a kernel of our own.
 import { expectShape } from "./geometry";
-import { addressOf, inputOf, makeOutput, wasmKernel } from "./heap";
+import { addressOf, inputOf, makeOutput, wasmKernel, withScratch } from "./heap";
 
 /**
  * Inputs `logits [N, C]`, `labels [N]` int32 (outside 0 .. C-1 means background); attributes `alpha`, `gamma` →
@@ -16,15 +16,19 @@ export const focalLossKernel = wasmKernel(FOCAL_LOSS, (heap, inputs, attrs) => {
   expectShape(FOCAL_LOSS, "labels", labels, [rows]);
   const loss = makeOutput(heap, [rows]);
   const gradient = makeOutput(heap, [rows, classes]);
-  heap.exports.focalLoss(
-    addressOf(heap, logits),
-    addressOf(heap, labels),
-    addressOf(heap, loss),
-    addressOf(heap, gradient),
-    rows,
-    classes,
-    attrs.alpha as number,
-    attrs.gamma as number,
+  const { exports } = heap;
+  withScratch(heap, exports.FOCAL_SCRATCH.value, (scratch) =>
+    exports.focalLoss(
+      addressOf(heap, logits),
+      addressOf(heap, labels),
+      addressOf(heap, loss),
+      addressOf(heap, gradient),
+      rows,
+      classes,
+      attrs.alpha as number,
+      attrs.gamma as number,
+      scratch,
+    ),
   );
   return [loss, gradient];
 });

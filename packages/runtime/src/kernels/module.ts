@@ -24,6 +24,7 @@ export interface KernelExports {
   conv2dBackpropFilter: Convolution;
   readonly DEPTHWISE_SCRATCH: WebAssembly.Global;
   readonly DEPTHWISE_FILTER_SCRATCH: WebAssembly.Global;
+  readonly FOCAL_SCRATCH: WebAssembly.Global;
   depthwise: Convolution;
   depthwiseBackpropInput: Convolution;
   depthwiseBackpropFilter: Convolution;
@@ -100,6 +101,7 @@ export interface KernelExports {
     classes: number,
     alpha: number,
     gamma: number,
+    scratch: number,
   ): void;
   resizeBilinear: Resample;
   resizeBilinearGrad: Resample;

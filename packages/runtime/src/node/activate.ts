@@ -20,6 +20,8 @@ function loadTensorflow(name: BackendName): void {
   const legacy = util as unknown as Record<string, unknown>;
   legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   legacy.isArray ??= Array.isArray;
+  // libtensorflow reports its build flags on stderr otherwise; warnings stay.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
   loadFile(mainOf(PACKAGES[name]));
 }
 

@@ -1,0 +1,47 @@
+// A bounded pipeline: works on the next few jobs while the consumer is busy, hands results out in order, and stops when the
+// consumer leaves. Knows nothing of images.
+
+/** How far ahead to work, and what ends it. */
+export interface PrefetchOptions {
+  /** Jobs in work or finished beyond the one that the consumer holds, from 1. */
+  readonly ahead: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs jobs ahead of the consumer.
+ *
+ * @param jobs in the order of their results
+ * @param run one job; undefined is passed over. It should stop early once its signal is aborted
+ * @param options how far ahead, and a signal that ends everything
+ * @returns the results in order; leaving early aborts what is in work and waits for it
+ */
+export async function* prefetched<Job, Result>(
+  jobs: readonly Job[],
+  run: (job: Job, signal: AbortSignal) => Promise<Result | undefined>,
+  { ahead, signal }: PrefetchOptions,
+): AsyncGenerator<Result, void, undefined> {
+  const leaving = new AbortController();
+  const either = AbortSignal.any([signal, leaving.signal]);
+  const inWork: Promise<Result | undefined>[] = [];
+  let next = 0;
+  const fill = () => {
+    while (inWork.length < ahead && next < jobs.length && !either.aborted) {
+      const job = run(jobs[next++]!, either);
+      // A failure is thrown when its turn comes; until then it must not count as unhandled.
+      job.catch(() => {});
+      inWork.push(job);
+    }
+  };
+  try {
+    for (fill(); inWork.length > 0 && !either.aborted; fill()) {
+      const result = await inWork[0]!;
+      inWork.shift();
+      fill();
+      if (result !== undefined && !either.aborted) yield result;
+    }
+  } finally {
+    leaving.abort();
+    await Promise.allSettled(inWork);
+  }
+}
