@@ -29,7 +29,7 @@ function listOf(json: Record<string, unknown>, key: string, file: string): unkno
       { file, key },
     );
   }
-  return value;
+  return Array.from(value); // a list made in code may have holes, which callbacks would pass over
 }
 
 function parseCategories(list: readonly unknown[], file: string): CategoryTable {

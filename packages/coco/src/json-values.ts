@@ -12,7 +12,7 @@ export function isId(value: unknown): value is number {
 
 /** Whether `value` is a list of four numbers, finite or not. */
 export function isBox(value: unknown): value is [number, number, number, number] {
-  return Array.isArray(value) && value.length === 4 && value.every((v) => typeof v === "number");
+  return Array.isArray(value) && value.length === 4 && [0, 1, 2, 3].every((i) => typeof value[i] === "number");
 }
 
 /** A short picture of any value for an error text. */

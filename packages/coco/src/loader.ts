@@ -121,19 +121,24 @@ export function createLoader(dataset: ImageDataset, options: LoaderOptions): Loa
     }
   }
 
-  // The image itself or, to refill, the next one in the epoch's order that can be read and lies alike.
+  // What may stand in for a row: the images that follow it in the epoch, those that lie alike first.
+  function* substitutes(row: number, order: Int32Array): Generator<number> {
+    const at = order.indexOf(row);
+    const following = Array.from({ length: order.length - 1 }, (_, n) => order[(at + 1 + n) % order.length]!);
+    const alike = (other: number) => !groupByAspect || isWide(images, other) === isWide(images, row);
+    for (const other of following) if (alike(other)) yield other;
+    for (const other of following) if (!alike(other)) yield other;
+  }
+
   async function loadItem(row: number, { order, flipped }: EpochPlan, signal: AbortSignal) {
     const first = await tryRow(row);
     if (first) return { ...first, row, flipped: flipped[row] === 1 };
     if (badImages !== "refill") return undefined;
-    const at = order.indexOf(row);
-    for (let step = 1; step < order.length && !signal.aborted; step++) {
-      const other = order[(at + step) % order.length]!;
-      if (groupByAspect && isWide(images, other) !== isWide(images, row)) continue;
+    for (const other of substitutes(row, order)) {
+      if (signal.aborted) return undefined;
       const found = await tryRow(other);
       if (found) return { ...found, row: other, flipped: flipped[other] === 1 };
     }
-    if (signal.aborted) return undefined;
     throw new DatasetError(`${dataset.file}: none of the images in ${imageFolder} can be read. Check the files.`, {
       file: dataset.file,
       imageFolder,
@@ -162,6 +167,7 @@ export function createLoader(dataset: ImageDataset, options: LoaderOptions): Loa
   return {
     batchesPerEpoch: planEpoch(images, resolved, 0).batches.length,
     async *epoch(epoch, { startBatch = 0 } = {}) {
+      if (disposal.signal.aborted) throw new ConfigError("The loader was disposed. Make a new one.");
       if (!Number.isSafeInteger(epoch) || epoch < 0 || !Number.isSafeInteger(startBatch) || startBatch < 0) {
         throw new ConfigError(`Epoch and startBatch are integers from 0, got ${epoch} and ${startBatch}.`);
       }

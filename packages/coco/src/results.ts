@@ -62,7 +62,8 @@ export function parseResults(json: unknown, { file }: { readonly file: string })
     throw new DatasetError(`${file}: expected a list of detections, got ${show(json)}.`, { file });
   }
   const results = emptyResults(json.length);
-  json.forEach((raw: unknown, n) => {
+  for (let n = 0; n < json.length; n++) {
+    const raw: unknown = json[n];
     const entry = readResult(raw);
     if (typeof entry === "string") {
       const imageId = isRecord(raw) ? raw.image_id : undefined;
@@ -72,7 +73,7 @@ export function parseResults(json: unknown, { file }: { readonly file: string })
     results.categoryIds[n] = entry.category_id;
     results.boxes.set(entry.bbox, n * 4);
     results.scores[n] = entry.score;
-  });
+  }
   return results;
 }
 

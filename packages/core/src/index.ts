@@ -30,6 +30,18 @@ export {
   ShapeError,
 } from "./errors";
 export { gatedSum } from "./gated-sum";
+export {
+  IMAGENET_NORMALISATION,
+  type Normalisation,
+  normalisationTable,
+  type PixelPlace,
+  paddedSize,
+  type ResizedSize,
+  resizedSize,
+  type Size,
+  type TargetSize,
+  writePixels,
+} from "./image-input";
 export { defineOperation, type KernelInputs, type OperationDefinition } from "./kernels";
 export {
   BatchNorm,

@@ -131,9 +131,10 @@ describe.each(backends)("convolutions on %s", (backend) => {
   );
 });
 
-describe("convolutions' gradients on cpu", () => {
+// Plain wasm lacks the kernels for these.
+describe.each(["cpu", "wasm with fused kernels"] as const)("convolutions' gradients on %s", (backend) => {
   it.each(cases)("equal finite differences: $size, kernel $kernel, stride $stride", (c) =>
-    onBackend("cpu", async () => {
+    onBackend(backend, async () => {
       const x = mixed([2, c.size[0], c.size[1], 2]);
       const [full, depthwise] = [mixed([c.kernel, c.kernel, 2, 2], 1), mixed([c.kernel, c.kernel, 2, 1], 1)];
       expectNumericGradients((v, f) => conv2d(v as tf.Tensor4D, f as tf.Tensor4D, c.stride), [x, full]);

@@ -14,13 +14,13 @@ function standardise(x: tf.Tensor, axes: number[], epsilon: number): tf.Tensor {
 
 const shape = [2, 3, 2, 4];
 
-describe.each(backends)("batchNorm on %s", (backend) => {
+describe.each(backends)("normalisations on %s", (backend) => {
   it.each<[Activation, boolean]>([
     ["linear", false],
     ["relu", false],
     ["linear", true],
     ["relu", true],
-  ])("with %s (residual: %s) has values and gradients of the composition", (activation, hasResidual) =>
+  ])("batchNorm with %s (residual: %s) has values and gradients of the composition", (activation, hasResidual) =>
     onBackend(backend, async () => {
       const inputs = [mixed(shape), mixed([4], 1), mixed([4], 3), ...(hasResidual ? [mixed(shape, 5)] : [])];
       const fused = (x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, residual?: tf.Tensor) =>
@@ -37,7 +37,7 @@ describe.each(backends)("batchNorm on %s", (backend) => {
     }),
   );
 
-  it("has the gradient of finite differences", () =>
+  it("batchNorm has the gradient of finite differences", () =>
     onBackend(backend, async () => {
       const inputs = [mixed([2, 2, 1, 2]), mixed([2], 1), mixed([2], 3)];
       expectNumericGradients(
@@ -49,7 +49,7 @@ describe.each(backends)("batchNorm on %s", (backend) => {
       tf.dispose(inputs);
     }));
 
-  it("returns the batch's mean and biased variance", () =>
+  it("batchNorm returns the batch's mean and biased variance", () =>
     onBackend(backend, async () => {
       const x = tf.tensor4d([1, 10, 3, 10], [2, 1, 1, 2]);
       const [scale, offset] = [tf.tensor1d([2, 5]), tf.tensor1d([0.5, 7])];
@@ -61,15 +61,12 @@ describe.each(backends)("batchNorm on %s", (backend) => {
       expectOnlyResults(() => Object.values(batchNorm(x, scale, offset)));
       tf.dispose([x, scale, offset, y, mean, variance]);
     }));
-});
-
-describe.each(backends)("groupNorm on %s", (backend) => {
   it.each<[Activation, number]>([
     ["linear", 1],
     ["linear", 2],
     ["relu", 2],
     ["relu", 4],
-  ])("with %s and %i groups has values and gradients of the composition", (activation, groups) =>
+  ])("groupNorm with %s and %i groups has values and gradients of the composition", (activation, groups) =>
     onBackend(backend, async () => {
       const inputs = [mixed(shape), mixed([4], 1), mixed([4], 3)];
       const fused = (x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) =>
@@ -84,7 +81,7 @@ describe.each(backends)("groupNorm on %s", (backend) => {
     }),
   );
 
-  it("does not mix images", () =>
+  it("groupNorm does not mix images", () =>
     onBackend(backend, async () => {
       const [scale, offset] = [tf.ones<tf.Rank.R1>([4]), tf.zeros<tf.Rank.R1>([4])];
       const both = mixed(shape) as tf.Tensor4D;

@@ -85,7 +85,7 @@ export type FcosSettings = Required<Omit<FcosHeadOptions, "lossWeights" | "test"
 };
 
 /** The default ranges: a level takes sizes up to 8 of its strides, from 8 of the level before. */
-export function defaultRegressRanges(strides: readonly number[]): RegressRange[] {
+function defaultRegressRanges(strides: readonly number[]): RegressRange[] {
   const last = strides.length - 1;
   return strides.map((stride, l) => [l === 0 ? -1 : 8 * strides[l - 1]!, l === last ? 1e8 : 8 * stride]);
 }

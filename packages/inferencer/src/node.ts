@@ -1,1 +1,2 @@
-export {};
+// Every public name of @caddet/inferencer/node.
+export { openImage } from "./open-image";

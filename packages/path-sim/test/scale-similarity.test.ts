@@ -51,6 +51,10 @@ describe("targetSimilarity", () => {
     expect(Array.from(targetSimilarity([0, 1]))).toEqual([Math.fround(0.6), Math.fround(0.95)]);
   });
 
+  it("takes a range of one value", () => {
+    expect(Array.from(targetSimilarity([0, 0.5, 1], { min: 1, max: 1 }))).toEqual([1, 1, 1]);
+  });
+
   it.each([
     [0, 0.5],
     [0.6, 0.5],

@@ -3,8 +3,8 @@
 import { Geometry } from "./geometry";
 import { madd, storeLanes, zero } from "./simd";
 
-/** Bytes of one strip of x. */
-const STRIP_BYTES: i32 = 131072;
+/** Bytes of x in one strip of a tile. */
+const STRIP_BYTES: i32 = 262144;
 /** Output columns of a tile, so that its cache lines serve all sixteen channels that they hold. */
 const TILE_WIDTH: i32 = 64;
 
@@ -17,7 +17,8 @@ export function depthwiseBackpropFilter(g: Geometry, x: usize, dy: usize, dfilte
   memory.fill(scratch, 0, 16);
   const three = g.filterHeight == 3 && g.filterWidth == 3;
   const sliding = three && g.strideHeight == 1 && g.strideWidth == 1;
-  const strip = max(1, STRIP_BYTES / max(1, g.inWidth * g.inChannels * 4 * g.strideHeight));
+  const width = min(g.inWidth, TILE_WIDTH * g.strideWidth);
+  const strip = max(1, STRIP_BYTES / max(1, width * g.inChannels * 4 * g.strideHeight));
   for (let b = 0; b < g.batch; b++) {
     const image = x + <usize>(b * g.inHeight * g.inWidth) * step;
     const gradient = dy + <usize>(b * g.outHeight * g.outWidth) * step;

@@ -27,15 +27,18 @@ export function fillExponentialTable(table: usize): void {
   store<f32>(table, 2.0 / 5.0, 64);
   store<f32>(table, 2.0 / 3.0, 68);
   store<f32>(table, 2, 72);
-  store<i32>(table, 127, 76);
+  store<f32>(table, 12582912, 76);
 }
 
 /** e^x for x in [-87, 88]; what lies outside is clamped. */
 // @ts-ignore: decorator
 @inline
 export function expVector(x: v128, table: usize): v128 {
-  const bounded = f32x4.max(f32x4.min(x, v128.load32_splat(table)), v128.load32_splat(table, 4));
-  const n = f32x4.nearest(f32x4.mul(bounded, v128.load32_splat(table, 8)));
+  // pmin and pmax are one instruction each where min and max are six, and keep a NaN in their first operand.
+  const bounded = f32x4.pmax(f32x4.pmin(x, v128.load32_splat(table)), v128.load32_splat(table, 4));
+  // Adding 1.5 * 2^23 rounds to an integer, which stays in the low bits.
+  const shifted = madd(bounded, v128.load32_splat(table, 8), v128.load32_splat(table, 76));
+  const n = f32x4.sub(shifted, v128.load32_splat(table, 76));
   let r = f32x4.sub(bounded, f32x4.mul(n, v128.load32_splat(table, 12)));
   r = f32x4.sub(r, f32x4.mul(n, v128.load32_splat(table, 16)));
   let p = madd(r, v128.load32_splat(table, 20), v128.load32_splat(table, 24));
@@ -43,8 +46,9 @@ export function expVector(x: v128, table: usize): v128 {
   p = madd(p, r, v128.load32_splat(table, 32));
   p = madd(p, r, v128.load32_splat(table, 36));
   p = madd(p, r, v128.load32_splat(table, 40));
+  // The bits of 1 are the exponent's bias.
   const value = f32x4.add(madd(p, f32x4.mul(r, r), r), v128.load32_splat(table, 44));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), v128.load32_splat(table, 76)), 23);
+  const power = i32x4.add(i32x4.shl(shifted, 23), v128.load32_splat(table, 44));
   return f32x4.mul(value, power);
 }
 

@@ -51,7 +51,7 @@ function focalRows(
       lane = i32x4.sub(lane, i32x4.splat(4));
       const sign = i32x4.shl(isTarget, 31);
       const z = v128.xor(v128.load(logits + o), sign);
-      const low = f32x4.min(z, zero());
+      const low = f32x4.pmin(z, zero());
       const high = f32x4.sub(z, low);
       const e = expVector(f32x4.sub(low, high), table);
       const one = v128.load32_splat(table, 44);

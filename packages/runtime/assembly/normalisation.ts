@@ -200,13 +200,13 @@ function normaliseRows(
       let v = f32x4.sub(v128.load(x + o), v128.load(centre + o));
       v = madd(v, v128.load(factor + o), v128.load(bias + o));
       if (plus) v = f32x4.add(v, v128.load(residual + o));
-      v128.store(y + o, f32x4.max(v, floor));
+      v128.store(y + o, f32x4.pmax(v, floor));
     }
     if (rest) {
       let v = f32x4.sub(v128.load(x + o), v128.load(centre + o));
       v = madd(v, v128.load(factor + o), v128.load(bias + o));
       if (plus) v = f32x4.add(v, v128.load(residual + o));
-      storeLanes(y + o, f32x4.max(v, floor), rest);
+      storeLanes(y + o, f32x4.pmax(v, floor), rest);
     }
     x += step;
     y += step;

@@ -15,7 +15,7 @@ const require = createRequire(import.meta.url);
 export interface InstalledPackage {
   /** Writes a package with one CommonJS file into the folder's node_modules. */
   addPeer(name: string, source: string): void;
-  removePeer(name: string): void;
+  removePeers(): void;
   /** Runs a program there and parses the JSON that it prints. */
   run(format: "mjs" | "cjs", source: string): Promise<unknown>;
   remove(): void;
@@ -35,13 +35,18 @@ export async function installPackage(): Promise<InstalledPackage> {
     const target = dirname(require.resolve(`@tensorflow/${name}/package.json`));
     symlinkSync(target, join(modules, "@tensorflow", name), "junction");
   }
+  const peers = new Set<string>();
   return {
     addPeer(name, source) {
+      peers.add(name);
       mkdirSync(join(modules, name), { recursive: true });
       writeFileSync(join(modules, name, "package.json"), JSON.stringify({ name, version: "0.0.0", main: "main.cjs" }));
       writeFileSync(join(modules, name, "main.cjs"), source);
     },
-    removePeer: (name) => rmSync(join(modules, name), { recursive: true }),
+    removePeers() {
+      for (const name of peers) rmSync(join(modules, name), { recursive: true });
+      peers.clear();
+    },
     async run(format, source) {
       const file = join(folder, `program.${format}`);
       writeFileSync(file, source);

@@ -91,7 +91,7 @@ export function detectionsSvg(options: DetectionsOptions): string {
   if (scores.length !== labels.length) {
     throw new ShapeError(`Detections: ${labels.length} labels need as many scores, got ${scores.length}.`);
   }
-  const size = Math.max(width, height) / 34;
+  const size = Math.max(width, height) / 42;
   const stroke = Math.max(width, height) / 220;
   const dashed = (dash: string | undefined) => dash?.replace(/\d+/g, (n) => ((Number(n) * stroke) / 2).toFixed(1));
   const parts = [element("image", { href: imageHref, x: 0, y: 0, width, height })];

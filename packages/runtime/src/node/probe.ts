@@ -29,9 +29,8 @@ async function adapterOf() {
   const { create, globals } = await import(webgpu);
   Object.assign(globalThis, globals);
   const gpu = create([]);
-  const navigator = Object.assign(globalThis.navigator ?? {}, {});
-  Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
-  Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+  globalThis.navigator ??= {};
+  Object.defineProperty(navigator, "gpu", { value: gpu });
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new Error("WebGPU found no adapter");
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;

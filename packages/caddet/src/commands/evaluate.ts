@@ -1,0 +1,93 @@
+// `caddet evaluate`: COCO's numbers of a detector on a split, and what it cost.
+import { formatStatistics, resultsToJson } from "@caddet/coco";
+import { createLoader, type ImageDataset, loadDataset } from "@caddet/coco/node";
+import { CheckpointError } from "@caddet/core";
+import { type BackendName, prepareBackend } from "@caddet/runtime/node";
+import { evaluateDetector, spreadOf } from "@caddet/trainer";
+import { writeFileAtomic } from "@caddet/trainer/node";
+import { type LoadedModel, loadModel } from "../model-file";
+import type { Output } from "../output";
+
+/** Options of the command. */
+export interface EvaluateOptions {
+  readonly run: string;
+  readonly data: string;
+  readonly split: string;
+  readonly limit?: number;
+  readonly results?: string;
+  readonly backend: BackendName | "auto";
+  readonly json: boolean;
+}
+
+function checkClasses({ classes, file }: LoadedModel, { categories }: ImageDataset): void {
+  const same = classes.length === categories.ids.length && classes.every(({ id }, i) => id === categories.ids[i]);
+  if (same) return;
+  throw new CheckpointError(
+    `${file} knows ${classes.length} classes (ids ${classes[0]?.id}..${classes.at(-1)?.id}), the data set has ` +
+      `${categories.ids.length} others (ids ${categories.ids[0]}..${categories.ids.at(-1)}). Evaluate on a set with the same class table.`,
+    { file },
+  );
+}
+
+// The first n images of a data set.
+async function* take<T extends { readonly imageIds: readonly number[] }>(batches: AsyncIterable<T>, n: number) {
+  let done = 0;
+  for await (const batch of batches) {
+    yield batch;
+    done += batch.imageIds.length;
+    if (done >= n) return;
+  }
+}
+
+/** Evaluates and prints. */
+export async function evaluate(options: EvaluateOptions, output: Output): Promise<void> {
+  const dataset = await loadDataset(options.data, options.split);
+  const backend = await prepareBackend({ backend: options.backend });
+  const model = await loadModel(options.run);
+  const { data } = model;
+  const loader = createLoader(dataset, {
+    batchSize: 1,
+    size: { shorter: data.shorter, longer: data.longer },
+    padTo: data.padTo,
+    normalise: { mean: data.mean, std: data.std },
+    onSkip: ({ message }) => output.note(`left out: ${message}\n`),
+  });
+  try {
+    checkClasses(model, dataset);
+    const all = Math.min(dataset.images.ids.length, options.limit ?? Number.POSITIVE_INFINITY);
+    let shown = 0;
+    const { coco, results, madds, medianMs } = await evaluateDetector({
+      detector: model.detector,
+      dataset,
+      batches: take(loader.epoch(0), all),
+      onProgress: (n) => {
+        if (n - shown < 50 && n < all) return;
+        shown = n;
+        output.note(`${n}/${all} images\n`);
+      },
+    });
+    for (const warning of coco.warnings) output.note(`${warning}\n`);
+    if (options.results) await writeFileAtomic(options.results, JSON.stringify(resultsToJson(results)));
+    const spread = madds ? spreadOf(madds) : null;
+    if (options.json) {
+      output.json({
+        stats: [...coco.stats],
+        madds: spread,
+        ms: { median: medianMs },
+        images: all,
+        backend: backend.name,
+      });
+      return;
+    }
+    output.text(`${formatStatistics(coco.stats)}\n`);
+    if (spread) {
+      const { mean, min, max, std } = spread;
+      const text = [mean, min, max, std].map((v) => (v / 1e6).toFixed(1));
+      output.text(`blocks and paths, M MAdds: mean ${text[0]}, min ${text[1]}, max ${text[2]}, std ${text[3]}\n`);
+    }
+    output.text(`${medianMs.toFixed(1)} ms an image (median, batch 1, network and NMS) on ${backend.name}\n`);
+  } finally {
+    loader.dispose();
+    model.detector.dispose();
+  }
+}

@@ -1,0 +1,154 @@
+// A detector that takes pixels and gives boxes in their own coordinates: resize and pad, routed network, decoding, NMS. It knows
+// pixels, not files; files are under ./node.
+import {
+  type Detections,
+  IMAGENET_NORMALISATION,
+  type Normalisation,
+  normalisationTable,
+  paddedSize,
+  resizedSize,
+  ShapeError,
+  type Size,
+  type TargetSize,
+  writePixels,
+} from "@caddet/core";
+import type { ClassEntry, Detector } from "@caddet/detector";
+import * as tf from "@tensorflow/tfjs-core";
+
+/** 8-bit RGB pixels. */
+export interface RgbImage extends Size {
+  /** `[height * width * 3]`. */
+  readonly data: Uint8Array;
+}
+
+/** An image that can give its pixels at any size; what reads files decodes and resizes in one go. */
+export interface ImageSource extends Size {
+  /** `[size.height * size.width * 3]`: 8-bit RGB, bilinearly resized. */
+  render(size: Size): Promise<Uint8Array>;
+}
+
+/** Options of {@link createInferencer}. */
+export interface InferencerOptions {
+  readonly detector: Detector;
+  /** By class index. */
+  readonly classes: readonly ClassEntry[];
+  /** Bounds of the shorter and the longer side of the network's input, pixels. */
+  readonly size: TargetSize;
+  /** Both sides of the input are padded to multiples of this. Default 64. */
+  readonly padTo?: number;
+  /** Default ImageNet's. */
+  readonly normalise?: Normalisation;
+}
+
+/** What a call may be told. */
+export interface DetectOptions {
+  /** Smallest score. Default 0.3. */
+  readonly threshold?: number;
+  /** Most detections. Default 100. */
+  readonly maxDetections?: number;
+}
+
+/** One detected object. */
+export interface DetectedObject {
+  readonly label: string;
+  /** The class' id in the data set that the detector was trained on. */
+  readonly categoryId: number;
+  /** In [0, 1]. */
+  readonly score: number;
+  /** `x1, y1, x2, y2` in source pixels. */
+  readonly box: readonly [number, number, number, number];
+}
+
+/** What one image gave. */
+export interface InferenceResult {
+  /** Best first. */
+  readonly objects: readonly DetectedObject[];
+  readonly source: Size;
+  /** The network's input, padding included. */
+  readonly input: Size;
+  /** Executed MAdds of blocks and paths; absent for a static backbone. */
+  readonly madds?: number;
+  /** `[P]`, gates as decided on; absent for a static backbone. */
+  readonly gates?: Float32Array;
+  /** Wall time from pixels to boxes, milliseconds. */
+  readonly ms: number;
+}
+
+/** A detector on pixels. */
+export interface Inferencer {
+  /** Detects objects in pixels or in an image that can give them. */
+  detect(image: RgbImage | ImageSource, options?: DetectOptions): Promise<InferenceResult>;
+}
+
+// Pixels as a source; resized on the device.
+function sourceOf({ height, width, data }: RgbImage): ImageSource {
+  if (height < 1 || width < 1 || data.length !== height * width * 3) {
+    throw new ShapeError(
+      `An image of ${height} x ${width} pixels needs ${height * width * 3} RGB bytes, got ${data.length}.`,
+      { height, width },
+    );
+  }
+  const render = async (size: Size) => {
+    if (size.height === height && size.width === width) return data;
+    const pixels = tf.tidy(() => {
+      const source = tf.tensor3d(data, [height, width, 3], "float32");
+      return tf.round(tf.image.resizeBilinear(source, [size.height, size.width], false, true));
+    });
+    try {
+      return Uint8Array.from(await pixels.data());
+    } finally {
+      pixels.dispose();
+    }
+  };
+  return { height, width, render };
+}
+
+function objectsOf(
+  { boxes, scores, labels }: Detections,
+  classes: readonly ClassEntry[],
+  { threshold = 0.3, maxDetections = 100 }: DetectOptions,
+): DetectedObject[] {
+  const kept = [...scores.keys()].filter((i) => scores[i]! >= threshold).slice(0, maxDetections);
+  return kept.map((i) => {
+    const { id, name } = classes[labels[i]!]!;
+    const [x1, y1, x2, y2] = boxes.subarray(i * 4, i * 4 + 4) as unknown as [number, number, number, number];
+    return { label: name, categoryId: id, score: scores[i]!, box: [x1, y1, x2, y2] };
+  });
+}
+
+/**
+ * Makes an inferencer.
+ *
+ * @param options detector (it stays the caller's), classes, and how images are prepared: as for its training
+ * @returns the inferencer
+ * @throws `detect` throws ShapeError when the pixels do not fit the size, or there are none
+ * @example await createInferencer({ detector, classes, size: { shorter: 600, longer: 1000 } }).detect(image)
+ */
+export function createInferencer(options: InferencerOptions): Inferencer {
+  const { detector, classes, size: target, padTo = 64 } = options;
+  const table = normalisationTable(options.normalise ?? IMAGENET_NORMALISATION);
+  return {
+    detect: async (image, detectOptions = {}) => {
+      const started = performance.now();
+      const source = "render" in image ? image : sourceOf(image);
+      const size = resizedSize(source, target);
+      const input = paddedSize(size, padTo);
+      const values = new Float32Array(input.height * input.width * 3);
+      const place = { offset: 0, stride: input.width, flipped: false };
+      writePixels(await source.render(size), size, table, values, place);
+      const batch = tf.tensor4d(values, [1, input.height, input.width, 3]);
+      try {
+        const { detections, madds, gates } = await detector.detect(batch, [size]);
+        return {
+          objects: objectsOf(detections[0]!, classes, detectOptions),
+          source: { height: source.height, width: source.width },
+          input,
+          ...(madds && gates ? { madds: madds[0]!, gates } : {}),
+          ms: performance.now() - started,
+        };
+      } finally {
+        batch.dispose();
+      }
+    },
+  };
+}
