@@ -19,10 +19,11 @@ describe("prefetched", () => {
   it("starts no more than it may, and works on while the consumer is busy", async () => {
     let started = 0;
     let taken = 0;
-    for await (const n of prefetched(numbers, async (job) => ((started = Math.max(started, job + 1)), job), {
-      ahead: 3,
-      signal: never,
-    })) {
+    const run = async (n: number) => {
+      started = Math.max(started, n + 1);
+      return n;
+    };
+    for await (const n of prefetched(numbers, run, { ahead: 3, signal: never })) {
       taken = n + 1;
       await wait(2);
       expect(started - taken).toBeLessThanOrEqual(3);

@@ -10,7 +10,7 @@ import {
   serializeSafetensors,
 } from "@caddet/core";
 import { createFcosHead } from "@caddet/heads";
-import { createSupernet } from "@caddet/supernet";
+import { createRoutingSpace, createSupernet, supernetCost } from "@caddet/supernet";
 import { z } from "zod";
 import { type ModelConfig, parseModelConfig, supernetShape } from "./config";
 import { composeDetector, type Detector } from "./detector";
@@ -50,7 +50,7 @@ const isForeign = (name: string) => name.includes("/");
  * @param options number of classes and a seeded generator
  * @returns the detector; dispose it when done
  * @throws ConfigError when parts do not fit
- * @example buildDetector(parseModelConfig({ backbone: { preset: "tiny" } }), { numClasses: 5, random: createRandom(0) })
+ * @example buildDetector(parseModelConfig({ backbone: { preset: "small" } }), { numClasses: 5, random: createRandom(0) })
  */
 export function buildDetector(
   config: ModelConfig,
@@ -58,20 +58,22 @@ export function buildDetector(
 ): Detector {
   const { threshold, gateValue } = config.backbone;
   const backbone = createSupernet({ ...supernetShape(config), threshold, gateValue, random });
-  const { type: _, channels = backbone.channels, regressRanges, ...head } = config.head;
-  const detector = composeDetector({
-    backbone,
-    head: createFcosHead({
-      ...head,
+  const { type: _, channels = backbone.channels, regressRanges, ...options } = config.head;
+  try {
+    const head = createFcosHead({
+      ...options,
       ...(regressRanges ? { regressRanges } : {}),
       inChannels: backbone.channels,
       channels,
       numClasses,
       strides: backbone.strides,
       random,
-    }),
-  });
-  return detector as Detector;
+    });
+    return composeDetector({ backbone, head }) as Detector;
+  } catch (error) {
+    backbone.dispose();
+    throw error;
+  }
 }
 
 /**
@@ -109,6 +111,29 @@ function parseJson(text: string | undefined, what: string, file: string): unknow
   }
 }
 
+// A few bytes of configuration can ask for any amount of memory. Every weight that they ask for must be in the file, so the file's own
+// size bounds what is built. At 8 × 8 pixels each map has one cell: a convolution's MAdds are its weights.
+function requireWeights(
+  config: ModelConfig,
+  numClasses: number,
+  arrays: ReadonlyMap<string, StoredArray>,
+  file: string,
+): void {
+  const shape = supernetShape(config);
+  const { total, pyramid } = supernetCost(createRoutingSpace(shape), { height: 8, width: 8 });
+  const { channels = shape.pyramid, stackedConvs } = config.head;
+  const towers = 2 * channels * (stackedConvs > 0 ? shape.pyramid + (stackedConvs - 1) * channels : 0);
+  const classes = 9 * numClasses * (stackedConvs > 0 ? channels : shape.pyramid);
+  const needed = total + pyramid + towers + classes;
+  const stored = [...arrays].reduce((n, [name, { data }]) => n + (isForeign(name) ? 0 : data.length), 0);
+  if (needed > stored) {
+    throw new CheckpointError(
+      `${file}: its configuration and class table ask for at least ${needed} weights, the file has ${stored}. They do not belong together.`,
+      { file, needed, stored },
+    );
+  }
+}
+
 /**
  * Reads a detector from a safetensors file.
  *
@@ -132,6 +157,7 @@ export function deserializeDetector(
   }
   const config = parseModelConfig(parseJson(model, "model", file));
   const classes = checkConfig(classesSchema, parseJson(classText, "classes", file), "class table");
+  requireWeights(config, classes.length, arrays, file);
   const detector = buildDetector(config, { numClasses: classes.length, random: createRandom(0) });
   try {
     detector.loadStateDict(new Map([...arrays].filter(([name]) => !isForeign(name))));

@@ -11,8 +11,8 @@ const backboneSchema = z.strictObject({
   type: z.literal("supernet").default("supernet"),
   /** Gives the shape's defaults. */
   preset: z.enum(["paper", "small", "tiny"]).default("paper"),
-  layers: natural.optional(),
-  channels: z.array(natural).min(1).optional(),
+  layers: natural.max(1000).optional(),
+  channels: z.array(natural).min(1).max(16).optional(),
   sepConvs: natural.optional(),
   pyramid: natural.optional(),
   /** τ: gates below are closed. */
@@ -24,7 +24,7 @@ const headSchema = z.strictObject({
   type: z.literal("fcos").default("fcos"),
   /** Width of the towers; default: the pyramid's. */
   channels: natural.optional(),
-  stackedConvs: z.int().min(0).default(4),
+  stackedConvs: z.int().min(0).max(1000).default(4),
   tower: z.enum(["full", "separable"]).default("full"),
   norm: z.enum(["group", "batch", "none"]).default("group"),
   /** Groups of the group norm. */

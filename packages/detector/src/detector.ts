@@ -13,11 +13,18 @@ import {
 } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 
+/** What a head may say of the pyramid that it takes, so that a wrong one is refused when the detector is composed. */
+export interface PyramidNeeds {
+  readonly strides?: readonly number[];
+  readonly inChannels?: number;
+}
+
 /** The parts of a detector. */
 export interface DetectorParts<Raw> {
   readonly backbone: Backbone;
   readonly neck?: Neck;
-  readonly head: DetectionHead<Raw>;
+  /** A head without `settings` is checked by nobody but itself. */
+  readonly head: DetectionHead<Raw> & { readonly settings?: PyramidNeeds };
 }
 
 /** What a differentiable pass gives. */
@@ -70,9 +77,13 @@ export class Detector<Raw = unknown> extends Module {
     const { backbone, head } = this;
     const routed = backbone.forwardRouted
       ? await backbone.forwardRouted(images)
-      : tidy(() => backbone.forward(images, { training: false }));
-    const raw = tidy(() => this.#toRaw(routed.features, false));
-    tf.dispose(routed.features.maps as tf.Tensor4D[]);
+      : tidy(() => ({ features: backbone.forward(images, { training: false }).features }));
+    let raw: Raw;
+    try {
+      raw = tidy(() => this.#toRaw(routed.features, false));
+    } finally {
+      tf.dispose(routed.features.maps as tf.Tensor4D[]);
+    }
     try {
       const detections = await head.decode(raw, sizes);
       return "madds" in routed ? { detections, gates: routed.gates, madds: routed.madds } : { detections };
@@ -92,9 +103,29 @@ export class Detector<Raw = unknown> extends Module {
  *
  * @param parts backbone, optional neck, head; the detector takes ownership
  * @returns the detector
- * @throws ConfigError when neck or head do not fit the strides in front of them
+ * @throws ConfigError when the head says in `settings` that it takes other strides or channels than those in front of it, or when
+ *   strides are not ascending; the parts then stay the caller's
  * @example composeDetector({ backbone: supernet, head: createFcosHead({ ... }) })
  */
 export function composeDetector<Raw>(parts: DetectorParts<Raw>): Detector<Raw> {
+  const { backbone, neck, head } = parts;
+  for (const [name, part] of Object.entries({ backbone, ...(neck ? { neck } : {}) })) checkPyramid(name, part);
+  const { strides, channels } = neck ?? backbone;
+  const { strides: wantedStrides = strides, inChannels = channels } = head.settings ?? {};
+  if (wantedStrides.join() !== strides.join() || inChannels !== channels) {
+    throw new ConfigError(
+      `The head takes ${inChannels} channels at strides [${wantedStrides}], the ${neck ? "neck" : "backbone"} gives ` +
+        `${channels} channels at strides [${strides}]; make them equal.`,
+      { wanted: { strides: wantedStrides, inChannels }, got: { strides, channels } },
+    );
+  }
   return new Detector(parts);
+}
+
+function checkPyramid(name: string, { strides, channels }: Pick<Backbone, "strides" | "channels">): void {
+  const isAscending = strides.every((stride, l) => stride > (strides[l - 1] ?? 0));
+  if (strides.length > 0 && isAscending && Number.isSafeInteger(channels) && channels > 0) return;
+  throw new ConfigError(
+    `The ${name} should have ascending strides and a positive number of channels, got strides [${strides}] and ${channels} channels.`,
+  );
 }

@@ -5,7 +5,7 @@ import type { z } from "zod";
 
 type Path = readonly PropertyKey[];
 
-// The keys that the schema knows at a path, through defaults and optional wrappers.
+// The keys that the schema knows at a path, through defaults, optional wrappers and arrays.
 function keysAt(schema: z.core.$ZodType, path: Path): string[] {
   let at: unknown = schema;
   const unwrap = () => {
@@ -17,10 +17,11 @@ function keysAt(schema: z.core.$ZodType, path: Path): string[] {
   };
   unwrap();
   for (const key of path) {
-    at = (at as { shape?: Record<string, unknown> })?.shape?.[String(key)];
+    const { shape, element } = (at ?? {}) as { shape?: Record<string, unknown>; element?: unknown };
+    at = shape ? shape[String(key)] : element;
     unwrap();
   }
-  return Object.keys((at as { shape?: Record<string, unknown> })?.shape ?? {});
+  return Object.keys((at as { shape?: Record<string, unknown> } | undefined)?.shape ?? {});
 }
 
 function nearest(key: string, known: readonly string[]): string | undefined {

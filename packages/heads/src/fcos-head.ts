@@ -17,7 +17,7 @@ import { decodeFcos } from "./fcos-decode";
 import { fcosLoss } from "./fcos-loss";
 import { type FcosHeadOptions, type FcosSettings, resolveFcosOptions } from "./fcos-options";
 import type { FcosRaw } from "./fcos-raw";
-import { Tower } from "./fcos-tower";
+import { Tower } from "./tower";
 
 // A class is there with probability 0.01 at the start (Lin et al. 2017, §4.1).
 const CLASS_BIAS = -Math.log((1 - 0.01) / 0.01);

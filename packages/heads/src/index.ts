@@ -10,20 +10,14 @@ export {
 } from "./coders";
 export { binaryCrossEntropy, l1Loss } from "./elementwise-loss";
 export { createFcosHead, FcosHead } from "./fcos-head";
-export type {
-  FcosFlavour,
-  FcosHeadOptions,
-  FcosLossWeights,
-  FcosSettings,
-  FcosTestOptions,
-  TowerKind,
-  TowerNorm,
-} from "./fcos-options";
+export type { FcosHeadOptions, FcosLossWeights, FcosSettings } from "./fcos-options";
 export type { FcosRaw } from "./fcos-raw";
 export { fcosFromTorch } from "./fcos-torch";
 export { type FocalLossOptions, sigmoidFocalLoss } from "./focal-loss";
+export type { MmdetFlavour, TestOptions } from "./head-settings";
 export { type IouLossKind, iouLoss } from "./iou-loss";
 export { type MulticlassNmsOptions, multiclassNms } from "./multiclass-nms";
 export { batchedNms, nms } from "./nms";
 export { bboxOverlaps, type OverlapMode } from "./overlaps";
 export { fcosPoints, type MapSize } from "./points";
+export type { TowerKind, TowerNorm } from "./tower";

@@ -3,10 +3,10 @@ import { createRandom, type Detections, type StoredArray } from "@caddet/core";
 import {
   assignFcosTargets,
   createFcosHead,
-  type FcosFlavour,
   type FcosHead,
   type FcosRaw,
   fcosFromTorch,
+  type MmdetFlavour,
 } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -100,7 +100,7 @@ const FORWARD_CASES = ["f1-forward-default", "f2-forward-norm-ctr-on-reg"];
 // arithmetic: float32 decides on which side of the kink it falls, and that layer's gradients with it. f2 has no such place.
 const kinkOf = (name: string) => (key: string) => name === "f1-forward-default" && key.startsWith("boxTower.0.");
 
-const headOptions = (config: GoldenConfig, normaliser: FcosFlavour) => ({
+const headOptions = (config: GoldenConfig, normaliser: MmdetFlavour) => ({
   numClasses: config.num_classes,
   strides: config.strides,
   regressRanges: config.regress_ranges,
@@ -248,7 +248,7 @@ describe.each(BACKENDS)("on %s", (backend) => {
           ]),
         ),
       );
-    const make = (flavour: FcosFlavour) => {
+    const make = (flavour: MmdetFlavour) => {
       const head = createFcosHead({
         ...headOptions(config, flavour),
         inChannels: test.feat_channels,

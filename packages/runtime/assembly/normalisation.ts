@@ -1,6 +1,7 @@
 // Normalisation over groups of channels with the batch's own statistics, and its gradient: group norm with [images,
 // groups], batch norm as one image whose groups are single channels. Channel sums are taken about the mean of the first
 // rows and gathered in float64, so that a large mean costs no digits. The scratch holds ten vectors of channels.
+import { gather, paddedChannels } from "./channels";
 import { madd, storeLanes, zero } from "./simd";
 
 /** Rows summed in float32 before they are added to the float64 sums. */
@@ -8,30 +9,14 @@ const CHUNK: i32 = 256;
 /** Rows whose mean is the origin of the sums. */
 const SAMPLE: i32 = 32;
 
-/** Channels rounded up to a vector. */
-// @ts-ignore: decorator
-@inline
-function padded(channels: i32): i32 {
-  return (channels + 3) & ~3;
-}
-
 export function normScratch(channels: i32): i32 {
-  return padded(channels) * 40;
-}
-
-/** Adds four float32 to four float64. */
-// @ts-ignore: decorator
-@inline
-function gather(to: usize, v: v128): void {
-  v128.store(to, f64x2.add(v128.load(to), f64x2.promote_low_f32x4(v)));
-  const high = v128.shuffle<f32>(v, v, 2, 3, 2, 3);
-  v128.store(to, f64x2.add(v128.load(to, 16), f64x2.promote_low_f32x4(high)), 16);
+  return paddedChannels(channels) * 40;
 }
 
 /** Sums about `origin` and sums of squares, per channel, in float64. */
 function channelSums(x: usize, rows: i32, channels: i32, origin: usize, sums: usize, squares: usize): void {
   const step = <usize>channels << 2;
-  const width = padded(channels);
+  const width = paddedChannels(channels);
   memory.fill(sums, 0, <usize>width << 3);
   memory.fill(squares, 0, <usize>width << 3);
   const sample = min(rows, SAMPLE);
@@ -118,7 +103,7 @@ export function norm(
   relu: bool,
   scratch: usize,
 ): void {
-  const vector = <usize>padded(channels) << 2;
+  const vector = <usize>paddedChannels(channels) << 2;
   const sums = scratch;
   const squares = sums + 2 * vector;
   const origin = squares + 2 * vector;
@@ -237,7 +222,7 @@ export function normGrad(
   relu: bool,
   scratch: usize,
 ): void {
-  const vector = <usize>padded(channels) << 2;
+  const vector = <usize>paddedChannels(channels) << 2;
   const sums = scratch;
   const products = sums + 2 * vector;
   const centre = products + 2 * vector;
@@ -297,8 +282,8 @@ function gradientSums(
   products: usize,
 ): void {
   const step = <usize>channels << 2;
-  memory.fill(sums, 0, <usize>padded(channels) << 3);
-  memory.fill(products, 0, <usize>padded(channels) << 3);
+  memory.fill(sums, 0, <usize>paddedChannels(channels) << 3);
+  memory.fill(products, 0, <usize>paddedChannels(channels) << 3);
   // Without a relu nothing is masked: every y is above minus infinity, NaN aside.
   const floor = relu ? zero() : f32x4.splat(-Infinity);
   for (let start = 0; start < rows; start += CHUNK) {

@@ -30,3 +30,40 @@ export function segmentSum(x: usize, ids: usize, out: usize, rows: i32, size: i3
     }
   }
 }
+
+/** out [outer, count, size] takes the slices of x [outer, dimension, size] that `ids` name; four bytes an element. */
+export function gatherSlices(
+  x: usize,
+  ids: usize,
+  out: usize,
+  outer: i32,
+  dimension: i32,
+  count: i32,
+  size: i32,
+): void {
+  const bytes = <usize>size << 2;
+  for (let b = 0; b < outer; b++) {
+    for (let i = 0; i < count; i++) {
+      memory.copy(out, x + <usize>load<i32>(ids + (<usize>i << 2)) * bytes, bytes);
+      out += bytes;
+    }
+    x += <usize>dimension * bytes;
+  }
+}
+
+/** out [outer, repeats, size] repeats each slice of x [outer, size]; four bytes an element. */
+export function repeatSlices(x: usize, out: usize, outer: i32, size: i32, repeats: i32): void {
+  const bytes = <usize>size << 2;
+  for (let b = 0; b < outer; b++) {
+    if (size == 1) {
+      const value = v128.load32_splat(x);
+      let i = 0;
+      for (; i + 4 <= repeats; i += 4) v128.store(out + (<usize>i << 2), value);
+      for (; i < repeats; i++) store<f32>(out + (<usize>i << 2), load<f32>(x));
+    } else {
+      for (let i = 0; i < repeats; i++) memory.copy(out + <usize>i * bytes, x, bytes);
+    }
+    x += bytes;
+    out += <usize>repeats * bytes;
+  }
+}

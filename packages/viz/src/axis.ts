@@ -2,7 +2,7 @@
 import { formatColumn, formatNumber } from "./lettering";
 
 /** A labelled place on an axis. */
-export interface Tick {
+interface Tick {
   readonly value: number;
   readonly label: string;
 }

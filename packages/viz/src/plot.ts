@@ -36,7 +36,7 @@ export interface PlotArea {
 const LEGEND_SIZE = 12;
 
 /** Sets a legend's entries in rows; returns the markup and the height it took. */
-export function legendRows(
+function legendRows(
   entries: readonly LegendEntry[],
   left: number,
   top: number,
@@ -56,7 +56,7 @@ export function legendRows(
     );
     x += width;
   }
-  return { markup: parts.join(""), height: entries.length === 0 ? 0 : y - top + 20 };
+  return { markup: parts.join(""), height: entries.length === 0 ? 0 : y - top + 26 };
 }
 
 /**

@@ -9,7 +9,7 @@ import { planScene, type Scene, type SceneKind } from "./scene";
 import { SHAPES } from "./shapes";
 
 /** How many scenes to draw, and where. */
-export interface DrawScenesOptions {
+interface DrawScenesOptions {
   /** The folder, made if it is not there; files of the same names are replaced. */
   readonly out: string;
   /** Any finite number; the same seed gives the same files. */
@@ -25,7 +25,7 @@ export interface DrawScenesOptions {
 }
 
 /** Where a split lies and what is in it. */
-export interface DrawnSplit {
+interface DrawnSplit {
   readonly annotations: string;
   readonly images: string;
   readonly imageCount: number;

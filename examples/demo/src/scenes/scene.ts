@@ -33,7 +33,7 @@ export interface Scene {
 }
 
 /** How a scene is to be. */
-export interface SceneOptions {
+interface SceneOptions {
   readonly kind: SceneKind;
   /** In pixels. */
   readonly width: number;

@@ -4,7 +4,7 @@
 import type { Random } from "@caddet/core";
 
 /** One thing that can be drawn. */
-export interface Shape {
+interface Shape {
   readonly name: string;
   /** The least and the greatest width over height. */
   readonly aspect: readonly [number, number];

@@ -1,6 +1,8 @@
 // The heap of a TensorFlow.js wasm backend and our kernel module instantiated on it: addresses of tensors, outputs and
 // scratch. Nothing here keeps a view of the memory, because the heap grows.
+
 import type { DataType, KernelConfig, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
+import { getKernel } from "@tensorflow/tfjs-core";
 import { RuntimeError } from "../errors";
 import { instantiateKernels, type KernelExports } from "./module";
 
@@ -109,5 +111,34 @@ export function wasmKernel(kernelName: string, run: WasmKernel): KernelConfig {
     kernelName,
     backendName: "wasm",
     kernelFunc: ({ inputs, backend, attrs }) => run(heapOf(backend as object), inputs, attrs ?? {}),
+  };
+}
+
+/**
+ * A kernel in place of one of tfjs's. Where `run` returns undefined (a case that is not ours), the one that was
+ * registered before computes it.
+ */
+export function replacement(
+  kernelName: string,
+  run: (...call: Parameters<WasmKernel>) => ReturnType<WasmKernel> | undefined,
+): () => KernelConfig {
+  return () => {
+    const original = getKernel(kernelName, "wasm");
+    return {
+      kernelName,
+      backendName: "wasm",
+      ...(original?.setupFunc && { setupFunc: original.setupFunc }),
+      ...(original?.disposeFunc && { disposeFunc: original.disposeFunc }),
+      kernelFunc: (call) => {
+        const own = run(heapOf(call.backend as object), call.inputs, call.attrs ?? {});
+        if (own) return own;
+        if (original) return original.kernelFunc(call);
+        throw new RuntimeError(
+          "kernel-unsupported",
+          `${kernelName} got a case that the wasm kernels leave to tfjs, but tfjs's kernel is not registered. ` +
+            "Import @tensorflow/tfjs-backend-wasm before registerWasmKernels().",
+        );
+      },
+    };
   };
 }

@@ -2,12 +2,28 @@
 // of what is slow there, and the fused kernels that @caddet's layers look for.
 import { getKernel, type KernelConfig, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
 import { conv2DBackpropFilterKernel, conv2DBackpropInputKernel } from "./convolution";
+import {
+  conv2DKernel,
+  depthwiseConv2dKernel,
+  fusedConv2DKernel,
+  fusedDepthwiseConv2DKernel,
+} from "./convolution-forward";
+import { gatherKernel, tileKernel } from "./copies";
 import { depthwiseBackpropFilterKernel, depthwiseBackpropInputKernel } from "./depthwise";
 import { focalLossKernel } from "./focal-loss";
 import { gatedSumGradKernel, gatedSumKernel } from "./gates";
 import { batchMatMulKernel } from "./matmul";
 import { batchNormGradKernel, batchNormKernel, groupNormGradKernel, groupNormKernel } from "./normalisation";
 import { sgdKernel, sumOfSquaresKernel } from "./optimiser";
+import { meanKernel, sumKernel } from "./reduction";
+import {
+  adaptivePoolGradKernel,
+  adaptivePoolKernel,
+  resizeBilinearGradKernel,
+  resizeBilinearKernel,
+  tfjsResizeGradKernel,
+  tfjsResizeKernel,
+} from "./resample";
 import {
   adaptivePoolGradKernel,
   adaptivePoolKernel,
@@ -18,29 +34,40 @@ import { unsortedSegmentSumKernel } from "./segment-sum";
 
 const own = new WeakSet<KernelConfig>();
 
-function kernels(): KernelConfig[] {
-  return [
-    conv2DBackpropFilterKernel,
-    conv2DBackpropInputKernel,
-    depthwiseBackpropFilterKernel,
-    depthwiseBackpropInputKernel,
-    batchMatMulKernel(),
-    unsortedSegmentSumKernel,
-    batchNormKernel,
-    batchNormGradKernel,
-    groupNormKernel,
-    groupNormGradKernel,
-    gatedSumKernel,
-    gatedSumGradKernel,
-    sgdKernel,
-    sumOfSquaresKernel,
-    focalLossKernel,
-    resizeBilinearKernel,
-    resizeBilinearGradKernel,
-    adaptivePoolKernel,
-    adaptivePoolGradKernel,
-  ];
-}
+const kernels: readonly KernelConfig[] = [
+  conv2DBackpropFilterKernel,
+  conv2DBackpropInputKernel,
+  depthwiseBackpropFilterKernel,
+  depthwiseBackpropInputKernel,
+  unsortedSegmentSumKernel,
+  batchNormKernel,
+  batchNormGradKernel,
+  groupNormKernel,
+  groupNormGradKernel,
+  gatedSumKernel,
+  gatedSumGradKernel,
+  sgdKernel,
+  sumOfSquaresKernel,
+  focalLossKernel,
+  resizeBilinearKernel,
+  resizeBilinearGradKernel,
+  adaptivePoolKernel,
+  adaptivePoolGradKernel,
+];
+
+const replacements: readonly (() => KernelConfig)[] = [
+  batchMatMulKernel,
+  conv2DKernel,
+  fusedConv2DKernel,
+  depthwiseConv2dKernel,
+  fusedDepthwiseConv2DKernel,
+  sumKernel,
+  meanKernel,
+  tfjsResizeKernel,
+  tfjsResizeGradKernel,
+  gatherKernel,
+  tileKernel,
+];
 
 /**
  * Registers our kernels for the backend `wasm`, in place of tfjs's where it has one. Calling it again changes nothing.
@@ -54,7 +81,7 @@ function kernels(): KernelConfig[] {
  * ```
  */
 export function registerWasmKernels(): void {
-  for (const config of kernels()) {
+  for (const config of [...kernels, ...replacements.map((make) => make())]) {
     const present = getKernel(config.kernelName, "wasm");
     if (present && own.has(present)) continue;
     if (present) unregisterKernel(config.kernelName, "wasm");

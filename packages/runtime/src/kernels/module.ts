@@ -14,6 +14,30 @@ type Resample = (
   ...sizes: [height: number, width: number, number, number, number]
 ) => void;
 
+type Resize = (
+  input: number,
+  out: number,
+  batch: number,
+  inHeight: number,
+  inWidth: number,
+  channels: number,
+  outHeight: number,
+  outWidth: number,
+  scaleY: number,
+  offsetY: number,
+  scaleX: number,
+  offsetX: number,
+) => void;
+type Pool = (
+  input: number,
+  out: number,
+  batch: number,
+  height: number,
+  width: number,
+  channels: number,
+  bins: number,
+) => void;
+
 /** Functions of the kernel module. */
 export interface KernelExports {
   conv2dScratch: Scratch;
@@ -106,6 +130,32 @@ export interface KernelExports {
   resizeBilinear: Resample;
   resizeBilinearGrad: Resample;
   adaptivePool: Resample;
+  biasAndClamp(y: number, bias: number, rows: number, channels: number, floor: number, ceiling: number): void;
+  columnSumsScratch(channels: number): number;
+  columnSums(
+    x: number,
+    outer: number,
+    rows: number,
+    channels: number,
+    out: number,
+    factor: number,
+    scratch: number,
+  ): void;
+  rowSums(x: number, rows: number, size: number, out: number, factor: number): void;
+  resizeBilinear: Resize;
+  resizeBilinearGrad: Resize;
+  adaptivePool: Pool;
+  adaptivePoolGrad: Pool;
+  gatherSlices(
+    x: number,
+    ids: number,
+    out: number,
+    outer: number,
+    dimension: number,
+    count: number,
+    size: number,
+  ): void;
+  repeatSlices(x: number, out: number, outer: number, size: number, repeats: number): void;
   matMulScratch(m: number, n: number, k: number, transposeA: number): number;
   matMul(
     a: number,

@@ -1,7 +1,26 @@
-// A tower of an FCOS head: the same few layers on every level, each a convolution, a normalisation and a ReLU.
+// A tower of a dense head: the same few layers on every level, each a convolution, a normalisation and a ReLU.
 import { BatchNorm, Conv, DepthwiseConv, GroupNorm, Module, type Random } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { FcosSettings, TowerKind, TowerNorm } from "./fcos-options";
+
+/** What normalises a tower. */
+export type TowerNorm = "group" | "batch" | "none";
+
+/** What a tower's layer is: a 3×3 convolution, or a depthwise 3×3 and a 1×1 one. */
+export type TowerKind = "full" | "separable";
+
+/** The options of a head that shape its towers. */
+export interface TowerSettings {
+  /** Channels of every level of the pyramid. */
+  readonly inChannels: number;
+  /** Channels of the towers. */
+  readonly channels: number;
+  /** Layers of each tower, at least 0. */
+  readonly stackedConvs: number;
+  readonly tower: TowerKind;
+  readonly norm: TowerNorm;
+  /** Groups of the group norm; divides `channels`. */
+  readonly groups: number;
+}
 
 interface TowerLayerOptions {
   readonly inChannels: number;
@@ -49,7 +68,7 @@ class TowerLayer extends Module {
 export class Tower extends Module {
   readonly #layers: readonly TowerLayer[];
 
-  constructor(settings: FcosSettings, random: Random) {
+  constructor(settings: TowerSettings, random: Random) {
     super();
     const { inChannels, channels, stackedConvs, tower, norm, groups } = settings;
     this.#layers = Array.from({ length: stackedConvs }, (_, i) => {
