@@ -7,7 +7,7 @@ export function packageBuild(entry: Record<string, string> = { index: "src/index
     format: ["esm", "cjs"],
     target: "es2022",
     platform: "neutral",
-    dts: { compilerOptions: { ignoreDeprecations: "5.0" } },
+    dts: { compilerOptions: { ignoreDeprecations: "5.0", customConditions: [] } },
     sourcemap: true,
     clean: true,
     treeshake: true,

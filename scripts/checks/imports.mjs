@@ -138,7 +138,9 @@ function cycles(packages) {
     if (finished.has(name)) return;
     const start = trail.indexOf(name);
     if (start >= 0) {
-      found.push(`package.json: ${[...trail.slice(start), name].join(" → ")} is a cycle; remove one of these dependencies.`);
+      found.push(
+        `package.json: ${[...trail.slice(start), name].join(" → ")} is a cycle; remove one of these dependencies.`,
+      );
       return;
     }
     for (const next of edges.get(name) ?? []) visit(next, [...trail, name]);

@@ -29,7 +29,9 @@ function checkHeader(file, text) {
   const start = text.replace(/^#!.*\n/, "").trimStart();
   return start.startsWith("//") || start.startsWith("/*")
     ? []
-    : [`${file}:1: has no header; open it with a comment of 2 to 8 lines that says what the file is and what it is not.`];
+    : [
+        `${file}:1: has no header; open it with a comment of 2 to 8 lines that says what the file is and what it is not.`,
+      ];
 }
 
 /**

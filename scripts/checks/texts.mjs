@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 
-const REGISTRY = /(?:https?:)?\/\/(?:[\w-]+\.)*(?:registry|artifactory|nexus|verdaccio|pypi)[\w-]*(?:\.[\w-]+)*(?::\d+)?/i;
+const REGISTRY =
+  /(?:https?:)?\/\/(?:[\w-]+\.)*(?:registry|artifactory|nexus|verdaccio|pypi)[\w-]*(?:\.[\w-]+)*(?::\d+)?/i;
 const LOCKED_ADDRESS = /"resolved":\s*"https?:\/\/[^"]+"/;
 const MACHINE_PATH = /(?<![\w./@~-])\/(?:home|Users|root|work|mnt|media)\/[\w.-]+|\b[A-Z]:\\Users\\\w+/;
 const PARENT_PATH = /(?<![\w/])(?:\.\.\/)+[\w.-]+/g;
@@ -14,6 +15,7 @@ const PARENT_PATH = /(?<![\w/])(?:\.\.\/)+[\w.-]+/g;
  * @returns {string[]} one line per violation
  */
 export function checkTexts(workspace) {
+  // biome-ignore lint/suspicious/noUndeclaredEnvVars: the lint is no task of turbo's, and nothing of it is cached
   const configured = process.env.npm_config_registry;
   const host = configured === undefined ? undefined : new URL(configured).host;
   return workspace.files.flatMap((file) => {

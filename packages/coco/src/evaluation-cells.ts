@@ -112,8 +112,9 @@ function gatherTruths(truth: EvaluationTruth, params: ResolvedParams): { cells: 
   const { rowOf, repeated } = lastRows(ids);
   let order = upTo(ids.length);
   if (repeated > 0) {
-    // Rows are chosen by their own image and category and then replaced by the last one of that id.
-    const chosen = groupRows(order, params.imgIds.length, (row) => (categorySlot(row) < 0 ? -1 : imageSlot(row)));
+    // Rows are chosen by their own image and category (by the image alone without categories), then replaced by the last of that id.
+    const isChosen = (row: number) => !params.useCats || categorySlot(row) >= 0;
+    const chosen = groupRows(order, params.imgIds.length, (row) => (isChosen(row) ? imageSlot(row) : -1));
     order = chosen.rows.map(rowOf);
   }
   const { start, rows } = groupByCell(order, params, imageSlot, categorySlot);

@@ -10,17 +10,14 @@ import {
   type ImageSize,
   Module,
   type Random,
-  ShapeError,
 } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { decodeFcos } from "./fcos-decode";
 import { fcosLoss } from "./fcos-loss";
 import { type FcosHeadOptions, type FcosSettings, resolveFcosOptions } from "./fcos-options";
 import type { FcosRaw } from "./fcos-raw";
+import { CLASS_BIAS, checkPyramid } from "./head-settings";
 import { Tower } from "./tower";
-
-// A class is there with probability 0.01 at the start (Lin et al. 2017, §4.1).
-const CLASS_BIAS = -Math.log((1 - 0.01) / 0.01);
 
 /** A learnt factor on one level's distances. Parameter: `value []`. */
 class Scale extends Module {
@@ -91,16 +88,9 @@ export class FcosHead extends Module implements DetectionHead<FcosRaw> {
    * @throws ShapeError when levels or channels do not match the head
    */
   forward(features: FeaturePyramid, { training }: { readonly training: boolean }): FcosRaw {
-    const { strides, inChannels, normOnBbox, centernessOnReg } = this.settings;
+    const { strides, normOnBbox, centernessOnReg } = this.settings;
     const { maps } = features;
-    if (maps.length !== strides.length || maps.some(({ shape }) => shape[3] !== inChannels)) {
-      throw new ShapeError(
-        `The head needs ${strides.length} maps of ${inChannels} channels, got ${maps.map(({ shape }) => `[${shape}]`).join(", ")}.`,
-      );
-    }
-    if (features.strides.join() !== strides.join()) {
-      throw new ShapeError(`The head has strides [${strides}], the pyramid [${features.strides}]; make them equal.`);
-    }
+    checkPyramid(features, this.settings);
     const unit = normOnBbox && training ? "stride" : "pixel";
     return tf.tidy(() => {
       const levels = maps.map((map, l) => {

@@ -9,6 +9,7 @@ import type { FcosSettings } from "./fcos-options";
 import { type FcosRaw, geometryOf } from "./fcos-raw";
 import { sigmoidFocalLoss } from "./focal-loss";
 import { iouLoss } from "./iou-loss";
+import { joinLevels, sumByImage } from "./positives";
 import { checkBatch } from "./truths";
 
 // Distances seen from their own point, as boxes: an overlap does not change when both boxes move.
@@ -30,16 +31,6 @@ function classificationLoss(raw: FcosRaw, targets: FcosTargets, settings: FcosSe
     sums.reduce((a, b) => tf.add(a, b)),
     lossWeights.classification / divisor,
   );
-}
-
-// Adds up the losses of points by image, each times its weight: a matrix product with [B, P].
-function sumByImage(losses: tf.Tensor1D, weights: Float32Array, images: Int32Array, batch: number): tf.Tensor1D {
-  const share = new Float32Array(batch * weights.length);
-  weights.forEach((weight, p) => {
-    share[images[p]! * weights.length + p] = weight;
-  });
-  const perImage = tf.matMul(tf.tensor2d(share, [batch, weights.length]), tf.expandDims<tf.Tensor2D>(losses, 1));
-  return tf.squeeze(perImage, [1]);
 }
 
 // Without positives, one point of weight 0 stands in: the loss is 0 and every parameter still has a gradient.
@@ -65,17 +56,15 @@ function positiveLosses(
   const count = found.positives.length;
   const targets = orStandIn(found);
   const rows = tf.tensor1d(targets.positives, "int32");
-  const flat = (maps: readonly tf.Tensor4D[], channels: number) =>
-    tf.concat(maps.map((map) => tf.reshape(map, [-1, channels]))) as tf.Tensor2D;
 
   const unit = (p: number) => (raw.unit === "stride" ? strides[targets.levels[p]!]! : 1);
   const wanted = targets.distances.map((d, i) => (OUTWARD[i % 4]! * d) / unit(i >> 2));
-  const boxes = tf.mul(gatherRows(flat(raw.distances, 4), rows), tf.tensor2d(OUTWARD, [1, 4])) as tf.Tensor2D;
+  const boxes = tf.mul(gatherRows(joinLevels(raw.distances, 4), rows), tf.tensor2d(OUTWARD, [1, 4])) as tf.Tensor2D;
   const overlapLoss = iouLoss(boxes, tf.tensor2d(wanted, [wanted.length / 4, 4]), boxLoss);
   const centernessSum = targets.centerness.reduce((a, b) => a + b, 0);
   const boxShare = targets.centerness.map((c) => (count === 0 ? 0 : (lossWeights.box * c) / centernessSum));
 
-  const logits = tf.squeeze<tf.Tensor1D>(gatherRows(flat(raw.centerness, 1), rows), [1]);
+  const logits = tf.squeeze<tf.Tensor1D>(gatherRows(joinLevels(raw.centerness, 1), rows), [1]);
   const entropy = binaryCrossEntropy(logits, tf.tensor1d(targets.centerness));
   const centernessShare = targets.centerness.map(() => (count === 0 ? 0 : lossWeights.centerness / count));
 

@@ -1,5 +1,5 @@
 // What all dense heads can be told about towers and detections, and the checks of it.
-import { ConfigError } from "@caddet/core";
+import { ConfigError, type FeaturePyramid, ShapeError } from "@caddet/core";
 import type { TowerSettings } from "./tower";
 
 /**
@@ -37,6 +37,9 @@ export interface DenseSettings extends TowerSettings {
   readonly test: Required<TestOptions>;
 }
 
+/** The class logits' bias at the start: a class is there with probability 0.01 (Lin et al. 2017, §4.1). */
+export const CLASS_BIAS = -Math.log((1 - 0.01) / 0.01);
+
 const positiveInteger = (v: number) => Number.isInteger(v) && v > 0;
 
 /**
@@ -69,5 +72,23 @@ export function checkHeadSettings(head: string, settings: DenseSettings, flavour
   }
   if (!["mmdet-2.3", "mmdet-2.28"].includes(flavour)) {
     fail(`the normaliser or flavour should be "mmdet-2.3" or "mmdet-2.28", got "${flavour}".`);
+  }
+}
+
+/**
+ * Fails on a pyramid that a head was not made for.
+ *
+ * @param features the pyramid
+ * @param settings the head's settings
+ * @throws ShapeError
+ */
+export function checkPyramid(features: FeaturePyramid, { strides, inChannels }: DenseSettings): void {
+  const { maps } = features;
+  if (maps.length !== strides.length || maps.some(({ shape }) => shape[3] !== inChannels)) {
+    const got = maps.map(({ shape }) => `[${shape}]`).join(", ");
+    throw new ShapeError(`The head needs ${strides.length} maps of ${inChannels} channels, got ${got}.`);
+  }
+  if (features.strides.join() !== strides.join()) {
+    throw new ShapeError(`The head has strides [${strides}], the pyramid [${features.strides}]; make them equal.`);
   }
 }

@@ -1,4 +1,6 @@
 // Every public name of @caddet/heads.
+
+export { type AnchorOptions, baseAnchors, levelAnchors } from "./anchors";
 export { assignFcosTargets, type FcosAssignOptions, type FcosTargets, type RegressRange } from "./assign";
 export {
   boxToDistance,
@@ -12,12 +14,17 @@ export { binaryCrossEntropy, l1Loss } from "./elementwise-loss";
 export { createFcosHead, FcosHead } from "./fcos-head";
 export type { FcosHeadOptions, FcosLossWeights, FcosSettings } from "./fcos-options";
 export type { FcosRaw } from "./fcos-raw";
-export { fcosFromTorch } from "./fcos-torch";
 export { type FocalLossOptions, sigmoidFocalLoss } from "./focal-loss";
 export type { MmdetFlavour, TestOptions } from "./head-settings";
 export { type IouLossKind, iouLoss } from "./iou-loss";
+export { assignMaxIou, type MaxIouOptions } from "./max-iou-assign";
 export { type MulticlassNmsOptions, multiclassNms } from "./multiclass-nms";
 export { batchedNms, nms } from "./nms";
 export { bboxOverlaps, type OverlapMode } from "./overlaps";
 export { fcosPoints, type MapSize } from "./points";
+export { createRetinaHead, RetinaHead } from "./retina-head";
+export type { RetinaHeadOptions, RetinaLossWeights, RetinaSettings } from "./retina-options";
+export type { RetinaRaw } from "./retina-raw";
+export { assignRetinaTargets, type RetinaTargets } from "./retina-targets";
+export { fcosFromTorch, retinaFromTorch, type TorchNameOptions } from "./torch-names";
 export type { TowerKind, TowerNorm } from "./tower";

@@ -17,7 +17,6 @@ export { FOCAL_SCRATCH, focalLoss } from "./focal";
 export { gatedSum, gatedSumGrad } from "./gates";
 export { norm, normGrad, normScratch } from "./normalisation";
 export { sgd, sumOfSquares } from "./optimiser";
-export { adaptivePool, resizeBilinear, resizeBilinearGrad } from "./resampling";
 export { biasAndClamp } from "./channels";
 export { columnSums, columnSumsScratch, rowSums } from "./reduction";
-export { adaptivePool, adaptivePoolGrad, resizeBilinear, resizeBilinearGrad } from "./resample";
+export { adaptivePool, adaptivePoolGrad, resizeBilinear, resizeBilinearGrad } from "./resampling";

@@ -1,138 +1,181 @@
-// Bilinear resizing with half-pixel centres and adaptive average pooling, with their gradients, NHWC. Where a cell's values go
-// to several others, the gradient adds to each; a channel vector is the unit of work.
-import { madd, storeLanes } from "./simd";
+// Bilinear resize and its gradient over NHWC. Output position i reads the input at i * scale + offset, clamped to its
+// first and last cell; which scale and offset (half-pixel centres, aligned corners) is decided outside.
+import { madd, storeLanes, zero } from "./simd";
 
-/** to[0..channels] += weight * from[0..channels]; what lies behind the last channel is left alone. */
 // @ts-ignore: decorator
 @inline
-function accumulate(from: usize, to: usize, weight: f32, channels: i32): void {
-  const w = f32x4.splat(weight);
-  let c = 0;
-  for (; c + 4 <= channels; c += 4) {
-    const o = <usize>c << 2;
-    v128.store(to + o, madd(w, v128.load(from + o), v128.load(to + o)));
-  }
-  for (; c < channels; c++) {
-    const o = <usize>c << 2;
-    store<f32>(to + o, load<f32>(to + o) + weight * load<f32>(from + o));
-  }
+function position(index: i32, scale: f64, offset: f64, size: i32): f64 {
+  return max(0, min(<f64>(size - 1), <f64>index * scale + offset));
 }
 
-/** Where output cell i of `to` looks in a line of `from` cells. */
-// @ts-ignore: decorator
-@inline
-function position(i: i32, from: i32, to: i32): f32 {
-  return max(<f32>0, ((<f32>i + 0.5) * <f32>from) / <f32>to - 0.5);
-}
-
-/** out [images, toH, toW, channels] from x [images, fromH, fromW, channels]. */
 export function resizeBilinear(
   x: usize,
-  out: usize,
-  images: i32,
-  fromH: i32,
-  fromW: i32,
-  toH: i32,
-  toW: i32,
+  y: usize,
+  batch: i32,
+  inHeight: i32,
+  inWidth: i32,
   channels: i32,
+  outHeight: i32,
+  outWidth: i32,
+  scaleY: f64,
+  offsetY: f64,
+  scaleX: f64,
+  offsetX: f64,
 ): void {
-  const cell = <usize>channels << 2;
-  for (let b = 0; b < images; b++) {
-    for (let i = 0; i < toH; i++) {
-      const y = position(i, fromH, toH);
-      const y0 = min(<i32>y, fromH - 1), y1 = min(y0 + 1, fromH - 1);
-      const ty = y - <f32>y0;
-      const top = x + <usize>((b * fromH + y0) * fromW) * cell;
-      const bottom = x + <usize>((b * fromH + y1) * fromW) * cell;
-      for (let j = 0; j < toW; j++) {
-        const at = position(j, fromW, toW);
-        const x0 = min(<i32>at, fromW - 1), x1 = min(x0 + 1, fromW - 1);
-        const tx = at - <f32>x0;
-        const to = out + <usize>((b * toH + i) * toW + j) * cell;
-        const w00 = f32x4.splat((1 - ty) * (1 - tx)), w01 = f32x4.splat((1 - ty) * tx);
-        const w10 = f32x4.splat(ty * (1 - tx)), w11 = f32x4.splat(ty * tx);
-        const a00 = top + <usize>x0 * cell, a01 = top + <usize>x1 * cell;
-        const a10 = bottom + <usize>x0 * cell, a11 = bottom + <usize>x1 * cell;
-        for (let c = 0; c < channels; c += 4) {
-          const o = <usize>c << 2;
-          const upper = madd(w01, v128.load(a01 + o), f32x4.mul(w00, v128.load(a00 + o)));
-          storeLanes(to + o, madd(w11, v128.load(a11 + o), madd(w10, v128.load(a10 + o), upper)), channels - c);
+  const step = <usize>channels << 2;
+  const rowBytes = <usize>inWidth * step;
+  const whole = <usize>(channels & ~3) << 2;
+  const rest = channels & 3;
+  for (let b = 0; b < batch; b++) {
+    for (let oy = 0; oy < outHeight; oy++) {
+      const atY = position(oy, scaleY, offsetY, inHeight);
+      const top = <i32>atY;
+      const fy = <f32>(atY - <f64>top);
+      const above = x + <usize>top * rowBytes;
+      const below = top + 1 < inHeight ? above + rowBytes : above;
+      for (let ox = 0; ox < outWidth; ox++) {
+        const atX = position(ox, scaleX, offsetX, inWidth);
+        const left = <i32>atX;
+        const fx = <f32>(atX - <f64>left);
+        const across = left + 1 < inWidth ? step : 0;
+        const p00 = above + <usize>left * step;
+        const p10 = below + <usize>left * step;
+        const p01 = p00 + across;
+        const p11 = p10 + across;
+        const w00 = f32x4.splat((1 - fy) * (1 - fx)), w01 = f32x4.splat((1 - fy) * fx);
+        const w10 = f32x4.splat(fy * (1 - fx)), w11 = f32x4.splat(fy * fx);
+        let o: usize = 0;
+        for (; o < whole; o += 16) {
+          const high = madd(w01, v128.load(p01 + o), f32x4.mul(w00, v128.load(p00 + o)));
+          const low = madd(w11, v128.load(p11 + o), f32x4.mul(w10, v128.load(p10 + o)));
+          v128.store(y + o, f32x4.add(high, low));
         }
+        if (rest) {
+          const high = madd(w01, v128.load(p01 + o), f32x4.mul(w00, v128.load(p00 + o)));
+          const low = madd(w11, v128.load(p11 + o), f32x4.mul(w10, v128.load(p10 + o)));
+          storeLanes(y + o, f32x4.add(high, low), rest);
+        }
+        y += step;
       }
     }
+    x += <usize>inHeight * rowBytes;
   }
 }
 
-/** dx [images, fromH, fromW, channels], which is cleared first, from dy [images, toH, toW, channels]. */
+/** dx [batch, inHeight, inWidth, channels]: every output pixel gives its dy to the four that it came from. */
 export function resizeBilinearGrad(
   dy: usize,
   dx: usize,
-  images: i32,
-  fromH: i32,
-  fromW: i32,
-  toH: i32,
-  toW: i32,
+  batch: i32,
+  inHeight: i32,
+  inWidth: i32,
   channels: i32,
+  outHeight: i32,
+  outWidth: i32,
+  scaleY: f64,
+  offsetY: f64,
+  scaleX: f64,
+  offsetX: f64,
 ): void {
-  const cell = <usize>channels << 2;
-  memory.fill(dx, 0, <usize>(images * fromH * fromW) * cell);
-  for (let b = 0; b < images; b++) {
-    for (let i = 0; i < toH; i++) {
-      const y = position(i, fromH, toH);
-      const y0 = min(<i32>y, fromH - 1), y1 = min(y0 + 1, fromH - 1);
-      const ty = y - <f32>y0;
-      const top = dx + <usize>((b * fromH + y0) * fromW) * cell;
-      const bottom = dx + <usize>((b * fromH + y1) * fromW) * cell;
-      for (let j = 0; j < toW; j++) {
-        const at = position(j, fromW, toW);
-        const x0 = min(<i32>at, fromW - 1), x1 = min(x0 + 1, fromW - 1);
-        const tx = at - <f32>x0;
-        const from = dy + <usize>((b * toH + i) * toW + j) * cell;
-        accumulate(from, top + <usize>x0 * cell, (1 - ty) * (1 - tx), channels);
-        accumulate(from, top + <usize>x1 * cell, (1 - ty) * tx, channels);
-        accumulate(from, bottom + <usize>x0 * cell, ty * (1 - tx), channels);
-        accumulate(from, bottom + <usize>x1 * cell, ty * tx, channels);
+  const step = <usize>channels << 2;
+  const rowBytes = <usize>inWidth * step;
+  memory.fill(dx, 0, <usize>batch * <usize>inHeight * rowBytes);
+  for (let b = 0; b < batch; b++) {
+    for (let oy = 0; oy < outHeight; oy++) {
+      const atY = position(oy, scaleY, offsetY, inHeight);
+      const top = <i32>atY;
+      const fy = <f32>(atY - <f64>top);
+      const above = dx + <usize>top * rowBytes;
+      const below = above + rowBytes;
+      for (let ox = 0; ox < outWidth; ox++) {
+        const atX = position(ox, scaleX, offsetX, inWidth);
+        const left = <i32>atX;
+        const fx = <f32>(atX - <f64>left);
+        const o0 = <usize>left * step;
+        give(above + o0, dy, (1 - fy) * (1 - fx), channels);
+        if (fx > 0) give(above + o0 + step, dy, (1 - fy) * fx, channels);
+        if (fy > 0) {
+          give(below + o0, dy, fy * (1 - fx), channels);
+          if (fx > 0) give(below + o0 + step, dy, fy * fx, channels);
+        }
+        dy += step;
       }
     }
+    dx += <usize>inHeight * rowBytes;
   }
 }
 
-/** Bin i of n covers the cells floor(i * size / n) .. ceil((i + 1) * size / n) - 1. */
 // @ts-ignore: decorator
 @inline
-function binEnd(i: i32, size: i32, n: i32): i32 {
-  return ((i + 1) * size + n - 1) / n;
+function give(to: usize, from: usize, weight: f32, channels: i32): void {
+  const w = f32x4.splat(weight);
+  for (let c = 0; c < channels; c += 4) {
+    const o = <usize>c << 2;
+    storeLanes(to + o, madd(w, v128.load(from + o), v128.load(to + o)), channels - c);
+  }
 }
 
-/** Pools x [images, height, width, channels] to out [images, n * n, channels], or spreads a gradient back (`backward`). */
+/** Bin i of n covers the cells floor(i size / n) .. ceil((i + 1) size / n) - 1: PyTorch's adaptive average pooling. */
 export function adaptivePool(
   x: usize,
-  out: usize,
-  images: i32,
+  y: usize,
+  batch: i32,
   height: i32,
   width: i32,
   channels: i32,
-  n: i32,
-  backward: bool,
+  bins: i32,
 ): void {
-  const cell = <usize>channels << 2;
-  if (backward) memory.fill(x, 0, <usize>(images * height * width) * cell);
-  else memory.fill(out, 0, <usize>(images * n * n) * cell);
-  for (let b = 0; b < images; b++) {
-    for (let i = 0; i < n; i++) {
-      const y0 = (i * height) / n, y1 = binEnd(i, height, n);
-      for (let j = 0; j < n; j++) {
-        const x0 = (j * width) / n, x1 = binEnd(j, width, n);
-        const bin = out + <usize>((b * n + i) * n + j) * cell;
-        const weight = <f32>1 / <f32>((y1 - y0) * (x1 - x0));
-        for (let y = y0; y < y1; y++) {
-          for (let at = x0; at < x1; at++) {
-            const map = x + <usize>((b * height + y) * width + at) * cell;
-            if (backward) accumulate(bin, map, weight, channels);
-            else accumulate(map, bin, weight, channels);
+  const step = <usize>channels << 2;
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < bins; i++) {
+      const y0 = (i * height) / bins, y1 = ((i + 1) * height + bins - 1) / bins;
+      for (let j = 0; j < bins; j++) {
+        const x0 = (j * width) / bins, x1 = ((j + 1) * width + bins - 1) / bins;
+        const weight = f32x4.splat(<f32>(1 / <f64>((y1 - y0) * (x1 - x0))));
+        for (let c = 0; c < channels; c += 4) {
+          let sum = zero();
+          for (let iy = y0; iy < y1; iy++) {
+            let row = zero();
+            let at = x + <usize>(iy * width + x0) * step + (<usize>c << 2);
+            for (let ix = x0; ix < x1; ix++) {
+              row = f32x4.add(row, v128.load(at));
+              at += step;
+            }
+            sum = f32x4.add(sum, row);
           }
+          storeLanes(y + (<usize>c << 2), f32x4.mul(sum, weight), channels - c);
         }
+        y += step;
       }
     }
+    x += <usize>(height * width) * step;
+  }
+}
+
+/** Bins may overlap, so they add to dx [batch, height, width, channels]. */
+export function adaptivePoolGrad(
+  dy: usize,
+  dx: usize,
+  batch: i32,
+  height: i32,
+  width: i32,
+  channels: i32,
+  bins: i32,
+): void {
+  const step = <usize>channels << 2;
+  memory.fill(dx, 0, <usize>(batch * height * width) * step);
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < bins; i++) {
+      const y0 = (i * height) / bins, y1 = ((i + 1) * height + bins - 1) / bins;
+      for (let j = 0; j < bins; j++) {
+        const x0 = (j * width) / bins, x1 = ((j + 1) * width + bins - 1) / bins;
+        const weight = <f32>(1 / <f64>((y1 - y0) * (x1 - x0)));
+        for (let iy = y0; iy < y1; iy++) {
+          for (let ix = x0; ix < x1; ix++) give(dx + <usize>(iy * width + ix) * step, dy, weight, channels);
+        }
+        dy += step;
+      }
+    }
+    dx += <usize>(height * width) * step;
   }
 }

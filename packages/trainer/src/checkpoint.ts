@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CheckpointError, readState } from "@caddet/core";
 import { type ClassEntry, deserializeDetector, serializeDetector } from "@caddet/detector";
 import { z } from "zod";
-import { parseTrainConfig, type TrainConfig } from "./config";
+import { parseTrainConfig } from "./config";
 import type { TrainHook } from "./hooks";
 import { listCheckpoints, type RunFolder, writeFileAtomic } from "./run-folder";
 import type { Trainer } from "./trainer";
@@ -42,7 +42,8 @@ export async function saveCheckpoint(
   const bytes = await serializeDetector({ detector, config: config.model, classes, metadata }, new Map(momenta));
   const file = join(folder.checkpointFolder, `step-${String(position.step).padStart(8, "0")}.safetensors`);
   await writeFileAtomic(file, bytes);
-  for (const old of (await listCheckpoints(folder)).slice(config.checkpoint.keep)) await rm(old.file, { force: true });
+  const others = (await listCheckpoints(folder)).filter((other) => other.file !== file);
+  for (const old of others.slice(config.checkpoint.keep - 1)) await rm(old.file, { force: true });
   return file;
 }
 
@@ -55,6 +56,26 @@ function differences(a: unknown, b: unknown, at = ""): string[] {
     return keys.flatMap((key) => differences(a[key], b[key], at ? `${at}.${key}` : key));
   }
   return JSON.stringify(a) === JSON.stringify(b) ? [] : [at];
+}
+
+// What of a run is in the file's metadata.
+function readRunState({ training, position, mapping }: Readonly<Record<string, string>>, file: string) {
+  if (training === undefined || position === undefined) {
+    throw new CheckpointError(`${file} holds a detector, but no training run to resume.`, { file });
+  }
+  try {
+    return {
+      training: JSON.parse(training) as unknown,
+      position: positionSchema.parse(JSON.parse(position)),
+      mapping: JSON.parse(mapping ?? "null") as unknown,
+    };
+  } catch (cause) {
+    throw new CheckpointError(
+      `${file}: the state of its training run cannot be read. Resume from an older checkpoint.`,
+      { file },
+      { cause },
+    );
+  }
 }
 
 /** Settings that may change between two parts of a run. */
@@ -75,10 +96,12 @@ const MAY_CHANGE = [
  * @throws CheckpointError when the file is broken, or of another configuration or class table
  */
 export async function resumeFrom(trainer: Trainer, file: string, classes: readonly ClassEntry[]): Promise<void> {
-  const { detector, classes: stored, metadata, extra } = deserializeDetector(await readFile(file), file);
+  const bytes = await readFile(file).catch((cause: Error) => {
+    throw new CheckpointError(`${file} could not be read: ${cause.message}`, { file }, { cause });
+  });
+  const { detector, classes: stored, metadata, extra } = deserializeDetector(bytes, file);
   try {
-    const training = metadata.training && (JSON.parse(metadata.training) as TrainConfig);
-    if (!training) throw new CheckpointError(`${file} holds a detector, but no training run to resume.`, { file });
+    const { training, position, mapping } = readRunState(metadata, file);
     const changed = differences(parseTrainConfig(training), trainer.config).filter((key) => !MAY_CHANGE.includes(key));
     if (changed.length > 0) {
       throw new CheckpointError(
@@ -93,8 +116,8 @@ export async function resumeFrom(trainer: Trainer, file: string, classes: readon
     trainer.optimizer.loadState(new Map(momenta));
     const weights = await readState(detector);
     trainer.detector.loadStateDict(weights);
-    trainer.mapping.restore?.(JSON.parse(metadata.mapping ?? "null"));
-    trainer.resumeAt(positionSchema.parse(JSON.parse(metadata.position ?? "null")));
+    trainer.mapping.restore?.(mapping);
+    trainer.resumeAt(position);
   } finally {
     detector.dispose();
   }

@@ -112,6 +112,10 @@ export function defineConfig(config: TrainConfigInput): TrainConfigInput {
  */
 export function parseTrainConfig(input: unknown): TrainConfig {
   const config = checkConfig(trainConfigSchema, input, "training");
+  const { intervals } = config.budget;
+  if (intervals.some((end, i) => end <= (intervals[i - 1] ?? 0))) {
+    throw new ConfigError(`budget.intervals: the upper ends must be ascending, got [${intervals}].`);
+  }
   const { min, max } = config.similarity;
   if (!(min > 0 && min <= max)) throw new ConfigError(`similarity: 0 < min <= max must hold, got ${min} and ${max}.`);
   return config;
@@ -123,7 +127,7 @@ export function parseTrainConfig(input: unknown): TrainConfig {
  * @param config a configuration as one writes it; it is not changed
  * @param assignment `path=value`; the value is JSON where it parses as JSON, else text
  * @returns a changed copy
- * @throws ConfigError when there is no `=` or the path goes through something that is not an object
+ * @throws ConfigError when there is no `=`, or the path goes through a plain value or to no place of a list
  * @example setConfigValue({}, "schedule.maxSteps=20")
  */
 export function setConfigValue(config: TrainConfigInput, assignment: string): TrainConfigInput {
@@ -139,15 +143,26 @@ export function setConfigValue(config: TrainConfigInput, assignment: string): Tr
   }
   const copy = structuredClone(config) as Record<string, unknown>;
   let owner = copy;
-  for (const key of keys.slice(0, -1)) {
-    if (key === "__proto__") throw new ConfigError(`"${key}" is no configuration key.`);
-    const next = owner[key] ?? {};
+  for (const [i, key] of keys.entries()) {
+    if (key === "" || key === "__proto__") {
+      throw new ConfigError(`--set ${assignment}: "${key}" is no configuration key.`);
+    }
+    if (Array.isArray(owner) && !(/^\d+$/.test(key) && Number(key) < owner.length)) {
+      throw new ConfigError(
+        `--set ${assignment}: "${key}" is no place of a list of ${owner.length}. Set the whole list, e.g. ` +
+          `--set ${keys.slice(0, i).join(".")}=${JSON.stringify(owner)}.`,
+      );
+    }
+    if (i === keys.length - 1) {
+      owner[key] = value;
+      continue;
+    }
+    const next = Object.hasOwn(owner, key) ? owner[key] : {};
     if (typeof next !== "object" || next === null) {
       throw new ConfigError(`--set ${assignment}: "${key}" is not a group of settings.`);
     }
     owner[key] = next;
     owner = next as Record<string, unknown>;
   }
-  owner[keys[keys.length - 1]!] = value;
   return copy as TrainConfigInput;
 }

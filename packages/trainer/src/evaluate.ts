@@ -7,6 +7,7 @@ import {
   type EvaluationResult,
   evaluateDetections,
 } from "@caddet/coco";
+import { DatasetError } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
 import type { TrainBatch } from "./trainer";
@@ -57,7 +58,7 @@ function joined<A extends Float32Array | Float64Array>(parts: readonly A[], make
  *
  * @param options detector, data set and its images
  * @returns COCO's numbers, the detections, the cost of each image
- * @throws what the batches throw
+ * @throws DatasetError when there is no image; what the batches throw
  * @example const { coco, madds } = await evaluateDetector({ detector, dataset, batches: loader.epoch(0) });
  */
 export async function evaluateDetector(options: EvaluateOptions): Promise<DetectorEvaluation> {
@@ -81,6 +82,9 @@ export async function evaluateDetector(options: EvaluateOptions): Promise<Detect
       routes.push(found.gates);
     }
     onProgress?.(imageIds.length);
+  }
+  if (imageIds.length === 0) {
+    throw new DatasetError(`${dataset.file}: the batches hold no image to evaluate on.`, { file: dataset.file });
   }
   const results = concatResults(parts);
   return {

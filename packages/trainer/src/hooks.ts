@@ -21,7 +21,7 @@ export interface StepRecord {
   readonly madds?: Spread;
   /** Share of paths that are open; absent for a static backbone. */
   readonly openPaths?: number;
-  /** Tensors alive after the step. */
+  /** Tensors alive between two steps. */
   readonly tensors: number;
   readonly imageIds: readonly number[];
 }

@@ -14,11 +14,13 @@ export function metricsHook(folder: RunFolder): TrainHook {
     name: "metrics",
     onStart: async (trainer) => {
       await mkdir(folder.path, { recursive: true });
-      const lines = (await readFile(folder.metricsFile, "utf8").catch(() => "")).split("\n");
+      const text = await readFile(folder.metricsFile, "utf8").catch(() => "");
+      if (text === "") return;
+      const lines = text.split("\n");
       const isKept = (line: string) => (recordOf(line)?.step ?? Number.POSITIVE_INFINITY) <= trainer.position.step;
       const kept = lines.findIndex((line) => !isKept(line));
       const bytes = lines.slice(0, kept).reduce((n, line) => n + Buffer.byteLength(line) + 1, 0);
-      if (lines.length > 1) await truncate(folder.metricsFile, bytes);
+      await truncate(folder.metricsFile, bytes);
     },
     onStep: async (record) => {
       await appendFile(folder.metricsFile, `${JSON.stringify(record)}\n`);

@@ -25,7 +25,10 @@ function duration(seconds: number): string {
 export function progressHook(stream: ProgressStream, everySeconds = 10): TrainHook {
   let started = 0;
   let first = 0;
-  let last = 0;
+  let last = Number.NEGATIVE_INFINITY;
+  const endLine = () => {
+    if (stream.isTTY) stream.write("\n");
+  };
   return {
     name: "progress",
     onStart: (trainer) => {
@@ -34,8 +37,7 @@ export function progressHook(stream: ProgressStream, everySeconds = 10): TrainHo
     },
     onStep: ({ step, loss, imagesPerSecond, madds, learningRate }, trainer) => {
       const now = performance.now();
-      const isLast = step === trainer.totalSteps;
-      if (!isLast && now - last < (stream.isTTY ? 100 : everySeconds * 1000)) return;
+      if (step < trainer.totalSteps && now - last < (stream.isTTY ? 100 : everySeconds * 1000)) return;
       last = now;
       const left = ((now - started) / 1000 / (step - first)) * (trainer.totalSteps - step);
       const facts = [
@@ -53,10 +55,9 @@ export function progressHook(stream: ProgressStream, everySeconds = 10): TrainHo
       const width = 20;
       const done = Math.round((width * step) / trainer.totalSteps);
       const line = `[${"█".repeat(done)}${"░".repeat(width - done)}] ${facts}`.slice(0, (stream.columns ?? 80) - 1);
-      stream.write(`\r\u001b[2K${line}${isLast ? "\n" : ""}`);
+      stream.write(`\r\u001b[2K${line}`);
     },
-    onError: () => {
-      if (stream.isTTY) stream.write("\n");
-    },
+    onEnd: endLine,
+    onError: endLine,
   };
 }

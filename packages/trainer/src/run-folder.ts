@@ -1,7 +1,7 @@
 // A run's folder on disk: config.json, metrics.jsonl, checkpoints/. Files are written whole or not at all: into a temporary name first,
 // then renamed.
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { CheckpointError, ConfigError } from "@caddet/core";
 import { parseTrainConfig, type TrainConfig } from "./config";
 
@@ -28,11 +28,12 @@ export function runFolder(path: string): RunFolder {
  *
  * @param file its path; the folder is made
  * @param data its bytes or text
+ * @throws CheckpointError when it cannot be written; what was there before stays
  */
 export async function writeFileAtomic(file: string, data: Uint8Array | string): Promise<void> {
-  await mkdir(join(file, ".."), { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
   try {
+    await mkdir(dirname(file), { recursive: true });
     const handle = await open(temporary, "w");
     try {
       await handle.writeFile(data);
@@ -42,7 +43,7 @@ export async function writeFileAtomic(file: string, data: Uint8Array | string): 
     }
     await rename(temporary, file);
   } catch (cause) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {}); // what could not be written may be no file at all
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new CheckpointError(`${file} could not be written: ${reason}`, { file }, { cause });
   }

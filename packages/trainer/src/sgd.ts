@@ -114,14 +114,15 @@ export class Sgd {
   /**
    * Takes back what {@link readState} gave.
    *
-   * @throws CheckpointError when a name or shape differs; nothing is changed then
+   * @throws CheckpointError when a name, type or shape differs; nothing is changed then
    */
   loadState(state: ReadonlyMap<string, StoredArray>): void {
     for (const [name, v] of this.#momenta) {
       const stored = state.get(name);
-      if (!stored || stored.shape.join() !== v.shape.join()) {
+      if (stored?.dtype !== "F32" || stored.shape.join() !== v.shape.join()) {
+        const got = stored ? `${stored.dtype} [${stored.shape}]` : "nothing";
         throw new CheckpointError(
-          `The optimiser's state of "${name}" should be [${v.shape}], got ${stored ? `[${stored.shape}]` : "nothing"}.`,
+          `The optimiser's state of "${name}" should be F32 [${v.shape}], got ${got}. It belongs to another model.`,
           { name },
         );
       }

@@ -177,8 +177,11 @@ export class Trainer {
       totalSteps: this.totalSteps,
     });
     const regularize = epoch >= config.regularizeFromEpoch;
+    const tensorsBefore = tf.memory().numTensors;
     const images = tf.tensor4d(batch.images, [...batch.shape]);
     const variables = [...detector.namedParameters().values()].map((p) => p.variable);
+    // Running moments move in the forward pass, before anyone can see that the step fails.
+    const moments = [...detector.namedBuffers().values()].map((v) => ({ v, before: tf.clone(v) }));
     let names: string[] = [];
     let scalars: tf.Tensor1D | undefined;
     let gates: tf.Tensor2D | undefined;
@@ -205,7 +208,6 @@ export class Trainer {
       this.#checkFinite(step, batch, loss, gradientNorm!);
       optimizer.step(gradients, norm, rate);
       const seconds = (performance.now() - asked) / 1000;
-      tf.dispose([images, scalars!, gates ?? [], norm, gradients] as tf.TensorContainer);
       return {
         step,
         epoch,
@@ -215,12 +217,20 @@ export class Trainer {
         imagesPerSecond: batch.shape[0] / seconds,
         dataShare: waited / 1000 / seconds,
         ...(gateValues ? this.#routes(gateValues, batch) : {}),
-        tensors: tf.memory().numTensors,
+        tensors: tensorsBefore,
         imageIds: batch.imageIds,
       };
     } catch (error) {
+      for (const { v, before } of moments) v.assign(before);
+      if (!(error instanceof NonFiniteError) || "step" in error.details) throw error;
+      throw new NonFiniteError(`Step ${step}, images ${batch.imageIds.join(", ")}: ${error.message}`, {
+        ...error.details,
+        step,
+        imageIds: batch.imageIds,
+      });
+    } finally {
       tf.dispose([images, scalars ?? [], gates ?? [], norm ?? [], gradients] as tf.TensorContainer);
-      throw error;
+      tf.dispose(moments.map(({ before }) => before));
     }
   }
 

@@ -23,12 +23,6 @@ import {
   resizeBilinearKernel,
   tfjsResizeGradKernel,
   tfjsResizeKernel,
-} from "./resample";
-import {
-  adaptivePoolGradKernel,
-  adaptivePoolKernel,
-  resizeBilinearGradKernel,
-  resizeBilinearKernel,
 } from "./resampling";
 import { unsortedSegmentSumKernel } from "./segment-sum";
 

@@ -7,13 +7,6 @@ import { RELAXED_SIMD_KERNELS, SIMD_KERNELS } from "../generated/kernels";
 type Scratch = (geometry: number) => number;
 type Convolution = (geometry: number, a: number, b: number, out: number, scratch: number) => void;
 
-type Resample = (
-  from: number,
-  to: number,
-  images: number,
-  ...sizes: [height: number, width: number, number, number, number]
-) => void;
-
 type Resize = (
   input: number,
   out: number,
@@ -127,9 +120,6 @@ export interface KernelExports {
     gamma: number,
     scratch: number,
   ): void;
-  resizeBilinear: Resample;
-  resizeBilinearGrad: Resample;
-  adaptivePool: Resample;
   biasAndClamp(y: number, bias: number, rows: number, channels: number, floor: number, ceiling: number): void;
   columnSumsScratch(channels: number): number;
   columnSums(

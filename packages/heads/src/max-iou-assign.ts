@@ -1,0 +1,102 @@
+// RetinaNet's assignment of boxes to anchors by their IoU (mmdetection's MaxIoUAssigner), in typed arrays. IoUs are computed in
+// float32 in the reference's order of operations, since equal ones decide.
+import type { GroundTruth } from "@caddet/core";
+
+const { fround } = Math;
+
+/** Options of {@link assignMaxIou}. */
+export interface MaxIouOptions {
+  /** An anchor of at least this IoU learns its best box. Default 0.5. */
+  readonly positiveIou?: number;
+  /** An anchor of less than this IoU is background; between the two it learns nothing. Default 0.4. */
+  readonly negativeIou?: number;
+  /** A box takes its best anchors, whatever their IoU, if that is at least this. Default 0. */
+  readonly minPositiveIou?: number;
+  /** An anchor learns nothing when more than this share of it lies in a crowd; -1 (default) looks at no crowds. */
+  readonly ignoreIof?: number;
+}
+
+/** What an anchor that is no box's learns. */
+export const BACKGROUND = -1;
+/** The mark of an anchor that learns nothing. */
+export const IGNORED = -2;
+
+const areaOf = (b: ArrayLike<number>, i: number) =>
+  fround(fround(b[4 * i + 2]! - b[4 * i]!) * fround(b[4 * i + 3]! - b[4 * i + 1]!));
+
+function intersection(a: ArrayLike<number>, i: number, b: ArrayLike<number>, j: number): number {
+  const w = fround(Math.min(a[4 * i + 2]!, b[4 * j + 2]!) - Math.max(a[4 * i]!, b[4 * j]!));
+  const h = fround(Math.min(a[4 * i + 3]!, b[4 * j + 3]!) - Math.max(a[4 * i + 1]!, b[4 * j + 1]!));
+  return w > 0 && h > 0 ? fround(w * h) : 0;
+}
+
+const EPSILON = fround(1e-6);
+
+// Marks the anchors of which a crowd covers more than `threshold`.
+function coverByCrowds(anchors: Float32Array, truth: GroundTruth, threshold: number): Uint8Array {
+  const covered = new Uint8Array(anchors.length / 4);
+  truth.crowd.forEach((crowd, g) => {
+    if (!crowd) return;
+    for (let i = 0; i < covered.length; i++) {
+      const share = fround(intersection(truth.boxes, g, anchors, i) / Math.max(areaOf(anchors, i), EPSILON));
+      if (share > threshold) covered[i] = 1;
+    }
+  });
+  return covered;
+}
+
+/**
+ * Assigns boxes to anchors: an anchor of IoU at least `positiveIou` learns its best box (the first of equals); then each box in
+ * turn takes all anchors whose IoU equals its largest, also from boxes before it. A box that meets no anchor takes every one.
+ *
+ * @param anchors `[A * 4]`, `x1, y1, x2, y2` an anchor, in pixels
+ * @param truth the objects of one image; crowds are no targets
+ * @param options thresholds
+ * @param valid `[A]`, 0 where an anchor takes no part; default all do
+ * @returns `[A]`: the index of the box, -1 for background, -2 for an anchor that learns nothing
+ * @example assignMaxIou(levelAnchors({ height: 4, width: 4 }, 8), truth)
+ */
+export function assignMaxIou(
+  anchors: Float32Array,
+  truth: GroundTruth,
+  { positiveIou = 0.5, negativeIou = 0.4, minPositiveIou = 0, ignoreIof = -1 }: MaxIouOptions = {},
+  valid?: Uint8Array,
+): Int32Array {
+  const count = anchors.length / 4;
+  const [low, high] = [fround(negativeIou), fround(positiveIou)];
+  const covered = ignoreIof > 0 ? coverByCrowds(anchors, truth, fround(ignoreIof)) : undefined;
+  const takesPart = (i: number) => !(valid && !valid[i]) && !covered?.[i];
+  const areas = Float32Array.from({ length: count }, (_, i) => areaOf(anchors, i));
+  const best = new Float32Array(count);
+  const bestBox = new Int32Array(count);
+  const rescues: { readonly box: number; readonly anchors: number[] }[] = [];
+  for (let g = 0; g < truth.labels.length; g++) {
+    if (truth.crowd[g]) continue;
+    const area = areaOf(truth.boxes, g);
+    let top = -1;
+    let equal: number[] = [];
+    for (let i = 0; i < count; i++) {
+      if (!takesPart(i)) continue;
+      const inter = intersection(truth.boxes, g, anchors, i);
+      const iou = inter > 0 ? fround(inter / Math.max(fround(fround(area + areas[i]!) - inter), EPSILON)) : 0;
+      if (iou > best[i]!) {
+        best[i] = iou;
+        bestBox[i] = g;
+      }
+      if (iou > top) {
+        top = iou;
+        equal = [i];
+      } else if (iou === top) {
+        equal.push(i);
+      }
+    }
+    if (top >= minPositiveIou) rescues.push({ box: g, anchors: equal });
+  }
+  const owner = Int32Array.from(best, (iou, i) => {
+    if (!takesPart(i)) return IGNORED;
+    if (iou >= high) return bestBox[i]!;
+    return iou < low ? BACKGROUND : IGNORED;
+  });
+  for (const rescue of rescues) for (const i of rescue.anchors) owner[i] = rescue.box;
+  return owner;
+}
