@@ -43,6 +43,54 @@ export function emptyCurves(params: ResolvedParams, numCategories: number): Curv
 // numpy's spacing(1), which keeps 0 / 0 out of the precision.
 const EPSILON = 2.220446049250313e-16;
 
+/** A precision-recall curve at its hits: recall there is `(h + 1) / truths`. */
+interface HitCurve {
+  hits: number;
+  /** `[hits]`: the best precision at this hit or a later one. */
+  readonly precision: Float64Array;
+  /** `[hits]` */
+  readonly scores: Float64Array;
+}
+
+// Walks down the detections in `places`; `from` is where their verdicts begin.
+function drawCurve(curve: HitCurve, places: Int32Array, { scores, verdicts }: CategoryVerdicts, from: number): void {
+  let hits = 0;
+  let alarms = 0;
+  for (let n = 0; n < places.length; n++) {
+    const place = places[n]!;
+    const verdict = verdicts[from + place];
+    if (verdict === FALSE_ALARM) alarms++;
+    else if (verdict === HIT) {
+      curve.scores[hits] = scores[place]!;
+      hits++;
+      curve.precision[hits - 1] = hits / (alarms + hits + EPSILON);
+    }
+  }
+  for (let h = hits - 2; h >= 0; h--) {
+    if (curve.precision[h]! < curve.precision[h + 1]!) curve.precision[h] = curve.precision[h + 1]!;
+  }
+  curve.hits = hits;
+}
+
+// Reads a curve at each recall and writes it from `at` on, `step` apart.
+function sampleCurve(
+  { precision, scores }: Curves,
+  curve: HitCurve,
+  { recThrs }: ResolvedParams,
+  { numTruths, firstScore, at, step }: { numTruths: number; firstScore: number; at: number; step: number },
+): void {
+  // recThrs rise, so the hits needed do too.
+  let needed = 1;
+  for (let r = 0; r < recThrs.length; r++) {
+    const recall = recThrs[r]!;
+    while (needed <= curve.hits && needed / numTruths < recall) needed++;
+    const reached = needed <= curve.hits;
+    precision[at + r * step] = reached ? curve.precision[needed - 1]! : 0;
+    // Recall 0 is reached at the first detection, whatever that is.
+    scores[at + r * step] = recall <= 0 ? firstScore : reached ? curve.scores[needed - 1]! : 0;
+  }
+}
+
 /**
  * Fills one category's part of the curves.
  *
@@ -51,53 +99,27 @@ const EPSILON = 2.220446049250313e-16;
  */
 export function accumulateCategory(
   curves: Curves,
-  { scores, ranks, verdicts, truths }: CategoryVerdicts,
+  verdicts: CategoryVerdicts,
   params: ResolvedParams,
   k: number,
   numCategories: number,
 ): void {
-  const { iouThrs, recThrs, maxDets, areaRng } = params;
-  const [T, R, K, A, M] = [iouThrs.length, recThrs.length, numCategories, areaRng.length, maxDets.length];
-  const numDetections = scores.length;
-  const hitPrecision = new Float64Array(numDetections);
-  const hitScore = new Float64Array(numDetections);
-  for (let a = 0; a < A; a++) {
-    const numTruths = truths[a]!;
-    if (numTruths === 0) continue;
-    for (let m = 0; m < M; m++) {
-      const limit = maxDets[m]!;
+  const [T, R, A, M] = [params.iouThrs.length, params.recThrs.length, params.areaRng.length, params.maxDets.length];
+  const numDetections = verdicts.scores.length;
+  const curve = { hits: 0, precision: new Float64Array(numDetections), scores: new Float64Array(numDetections) };
+  const step = numCategories * A * M;
+  for (let m = 0; m < M; m++) {
+    const limit = params.maxDets[m]!;
+    const places = Int32Array.from(verdicts.ranks.keys()).filter((place) => verdicts.ranks[place]! < limit);
+    const firstScore = places.length > 0 ? verdicts.scores[places[0]!]! : 0;
+    for (let a = 0; a < A; a++) {
+      const numTruths = verdicts.truths[a]!;
+      if (numTruths === 0) continue;
+      const column = (k * A + a) * M + m;
       for (let t = 0; t < T; t++) {
-        const from = (a * T + t) * numDetections;
-        let hits = 0;
-        let alarms = 0;
-        let first = -1;
-        for (let d = 0; d < numDetections; d++) {
-          if (ranks[d]! >= limit) continue;
-          if (first < 0) first = d;
-          const verdict = verdicts[from + d];
-          if (verdict === FALSE_ALARM) alarms++;
-          else if (verdict === HIT) {
-            hits++;
-            hitPrecision[hits - 1] = hits / (alarms + hits + EPSILON);
-            hitScore[hits - 1] = scores[d]!;
-          }
-        }
-        for (let h = hits - 2; h >= 0; h--) {
-          if (hitPrecision[h]! < hitPrecision[h + 1]!) hitPrecision[h] = hitPrecision[h + 1]!;
-        }
-        curves.recall[((t * K + k) * A + a) * M + m] = hits / numTruths;
-        // recThrs rise, so the hits needed do too.
-        let needed = 1;
-        for (let r = 0; r < R; r++) {
-          const at = (((t * R + r) * K + k) * A + a) * M + m;
-          const recall = recThrs[r]!;
-          while (needed <= hits && needed / numTruths < recall) needed++;
-          // Recall 0 is reached at the first detection, whatever that is.
-          const atFirst = recall <= 0 && first >= 0;
-          const reached = needed <= hits;
-          curves.precision[at] = reached ? hitPrecision[needed - 1]! : 0;
-          curves.scores[at] = atFirst ? scores[first]! : reached ? hitScore[needed - 1]! : 0;
-        }
+        drawCurve(curve, places, verdicts, (a * T + t) * numDetections);
+        curves.recall[t * step + column] = curve.hits / numTruths;
+        sampleCurve(curves, curve, params, { numTruths, firstScore, at: t * R * step + column, step });
       }
     }
   }

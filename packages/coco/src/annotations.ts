@@ -1,7 +1,7 @@
 // Turns the JSON of a COCO instances file into columns and checks every entry on the way (https://cocodataset.org/#format-data).
 // It takes a value that is already parsed: reading files is ./node's business. Segmentations and key points are not read.
 import { DatasetError } from "@caddet/core";
-import type { AnnotationTable, CategoryTable, CocoDataset, ImageTable } from "./dataset";
+import type { AnnotationTable, CategoryTable, CocoDataset, ImageTable, SkipReason } from "./dataset";
 import { isBox, isId, isRecord, show } from "./json-values";
 import { type BadEntryPolicy, type SkipCounter, skipCounter } from "./skips";
 
@@ -143,10 +143,11 @@ function readEntry(entry: unknown): ParsedEntry | string {
   return { id, imageId, categoryId, box: bbox, area, iscrowd: Number(iscrowd ?? 0), ignore: Number(ignore ?? 0) };
 }
 
-type BoxFault = readonly ["box-not-finite" | "box-empty" | "box-outside-image", string];
+/** A reason and its explanation. */
+type Fault = readonly [SkipReason, string];
 
 // What a box must be to train on it.
-function boxFault({ box, area }: ParsedEntry, width: number, height: number): BoxFault | undefined {
+function boxFault({ box, area }: ParsedEntry, width: number, height: number): Fault | undefined {
   const [x, y, w, h] = box;
   if (![x, y, w, h, area].every(Number.isFinite)) {
     return ["box-not-finite", `the box [${box.join(", ")}] (area ${area}) is not finite`];
@@ -157,6 +158,78 @@ function boxFault({ box, area }: ParsedEntry, width: number, height: number): Bo
     return ["box-outside-image", `the box [${box.join(", ")}] lies outside its ${width} × ${height} image`];
   }
   return undefined;
+}
+
+interface Tables {
+  readonly images: ParsedImages;
+  readonly rowOfCategory: ReadonlyMap<number, number>;
+  /** Annotation ids so far. */
+  readonly seen: Set<number>;
+  readonly policy: BadEntryPolicy;
+}
+
+// What is wrong with an annotation whose fields are there.
+function entryFault(entry: ParsedEntry, { images, rowOfCategory, seen, policy }: Tables): Fault | undefined {
+  const { id, imageId, categoryId } = entry;
+  const image = images.rowOfId.get(imageId);
+  if (image === undefined) {
+    return ["unknown-image", 'no image has that id. Add it to "images" or remove the annotation'];
+  }
+  if (image < 0) return ["annotation-of-skipped-image", "the image was left out"];
+  if (!rowOfCategory.has(categoryId)) {
+    return ["unknown-category", `category ${categoryId} is not in the table of ${rowOfCategory.size} categories`];
+  }
+  if (seen.has(id) && policy !== "keep") {
+    return ["annotation-id-duplicate", `another annotation has the id ${id}. Give each its own`];
+  }
+  const fault = boxFault(entry, images.table.widths[image]!, images.table.heights[image]!);
+  return fault && (policy !== "keep" || fault[0] === "box-not-finite") ? fault : undefined;
+}
+
+function parseEntries(list: readonly unknown[], file: string, skips: SkipCounter, tables: Tables): AnnotationTable {
+  const ids = new Float64Array(list.length);
+  const imageIndex = new Int32Array(list.length);
+  const categoryIndex = new Int32Array(list.length);
+  const boxes = new Float64Array(list.length * 4);
+  const area = new Float64Array(list.length);
+  const iscrowd = new Uint8Array(list.length);
+  const ignore = new Uint8Array(list.length);
+  let n = 0;
+  list.forEach((raw, position) => {
+    const entry = readEntry(raw);
+    if (typeof entry === "string") {
+      const { id, image_id: imageId } = isRecord(raw) ? raw : {};
+      const which = isId(id) ? `annotation ${id}` : `annotation number ${position}`;
+      const message = `${file}: ${which}${isId(imageId) ? ` of image ${imageId}` : ""} ${entry}.`;
+      skips.skip("annotation-malformed", message, { file, imageId, annotationId: id, entry: position });
+      return;
+    }
+    const { id, imageId, categoryId } = entry;
+    const fault = entryFault(entry, tables);
+    if (fault) {
+      const message = `${file}: annotation ${id} of image ${imageId}: ${fault[1]}.`;
+      skips.skip(fault[0], message, { file, imageId, annotationId: id, categoryId, box: entry.box });
+      return;
+    }
+    tables.seen.add(id);
+    ids[n] = id;
+    imageIndex[n] = tables.images.rowOfId.get(imageId)!;
+    categoryIndex[n] = tables.rowOfCategory.get(categoryId)!;
+    boxes.set(entry.box, n * 4);
+    area[n] = entry.area;
+    iscrowd[n] = entry.iscrowd;
+    ignore[n] = entry.ignore;
+    n++;
+  });
+  return {
+    ids: ids.slice(0, n),
+    imageIndex: imageIndex.slice(0, n),
+    categoryIndex: categoryIndex.slice(0, n),
+    boxes: boxes.slice(0, n * 4),
+    area: area.slice(0, n),
+    iscrowd: iscrowd.slice(0, n),
+    ignore: ignore.slice(0, n),
+  };
 }
 
 /**
@@ -178,86 +251,11 @@ export function parseAnnotations(json: unknown, { file, onBadEntry = "error" }: 
   const categories = parseCategories(listOf(json, "categories", file), file);
   const skips = skipCounter(onBadEntry);
   const images = parseImages(listOf(json, "images", file), file, skips);
-  const annotations = parseEntries(listOf(json, "annotations", file), file, images, categories, skips, onBadEntry);
-  return { file, images: images.table, annotations, categories, skipped: skips.counts() };
-}
-
-function parseEntries(
-  list: readonly unknown[],
-  file: string,
-  images: ParsedImages,
-  categories: CategoryTable,
-  skips: SkipCounter,
-  policy: BadEntryPolicy,
-): AnnotationTable {
-  const rowOfCategory = new Map(Array.from(categories.ids, (id, row) => [id, row] as const));
-  const seen = new Set<number>();
-  const ids = new Float64Array(list.length);
-  const imageIndex = new Int32Array(list.length);
-  const categoryIndex = new Int32Array(list.length);
-  const boxes = new Float64Array(list.length * 4);
-  const area = new Float64Array(list.length);
-  const iscrowd = new Uint8Array(list.length);
-  const ignore = new Uint8Array(list.length);
-  let n = 0;
-  list.forEach((raw, position) => {
-    const entry = readEntry(raw);
-    if (typeof entry === "string") {
-      const { id, image_id: imageId } = isRecord(raw) ? raw : {};
-      const which = isId(id) ? `annotation ${id}` : `annotation number ${position}`;
-      const message = `${file}: ${which}${isId(imageId) ? ` of image ${imageId}` : ""} ${entry}.`;
-      skips.skip("annotation-malformed", message, { file, imageId, annotationId: id, entry: position });
-      return;
-    }
-    const { id, imageId, categoryId } = entry;
-    const details = { file, imageId, annotationId: id, box: entry.box };
-    const where = `${file}: annotation ${id} of image ${imageId}`;
-    const image = images.rowOfId.get(imageId);
-    const category = rowOfCategory.get(categoryId);
-    if (image === undefined) {
-      skips.skip(
-        "unknown-image",
-        `${where}: no image has that id. Add it to "images" or remove the annotation.`,
-        details,
-      );
-      return;
-    }
-    if (image < 0) {
-      skips.skip("annotation-of-skipped-image", `${where}: the image was left out.`, details);
-      return;
-    }
-    if (category === undefined) {
-      const message = `${where}: category ${categoryId} is not in the table of ${categories.ids.length} categories.`;
-      skips.skip("unknown-category", message, { ...details, categoryId });
-      return;
-    }
-    if (seen.has(id) && policy !== "keep") {
-      const message = `${where}: another annotation has the id ${id}. Give each its own.`;
-      skips.skip("annotation-id-duplicate", message, details);
-      return;
-    }
-    const fault = boxFault(entry, images.table.widths[image]!, images.table.heights[image]!);
-    if (fault && (policy !== "keep" || fault[0] === "box-not-finite")) {
-      skips.skip(fault[0], `${where}: ${fault[1]}. Correct the box or leave it out.`, details);
-      return;
-    }
-    seen.add(id);
-    ids[n] = id;
-    imageIndex[n] = image;
-    categoryIndex[n] = category;
-    boxes.set(entry.box, n * 4);
-    area[n] = entry.area;
-    iscrowd[n] = entry.iscrowd;
-    ignore[n] = entry.ignore;
-    n++;
+  const annotations = parseEntries(listOf(json, "annotations", file), file, skips, {
+    images,
+    rowOfCategory: new Map(Array.from(categories.ids, (id, row) => [id, row] as const)),
+    seen: new Set(),
+    policy: onBadEntry,
   });
-  return {
-    ids: ids.slice(0, n),
-    imageIndex: imageIndex.slice(0, n),
-    categoryIndex: categoryIndex.slice(0, n),
-    boxes: boxes.slice(0, n * 4),
-    area: area.slice(0, n),
-    iscrowd: iscrowd.slice(0, n),
-    ignore: ignore.slice(0, n),
-  };
+  return { file, images: images.table, annotations, categories, skipped: skips.counts() };
 }

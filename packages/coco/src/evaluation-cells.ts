@@ -25,12 +25,12 @@ interface Cells {
 }
 
 /** Annotations by cell, in the file's order. */
-export interface TruthCells extends Cells {
+interface TruthCells extends Cells {
   readonly iscrowd: Uint8Array;
 }
 
 /** Detections by cell, by falling score, at most `maxDets`. */
-export interface DetectionCells extends Cells {
+interface DetectionCells extends Cells {
   readonly scores: Float64Array;
 }
 

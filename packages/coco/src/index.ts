@@ -1,4 +1,5 @@
 // Every public name of @caddet/coco that runs anywhere; files and images are in ./node.
+export type { Curves } from "./accumulate";
 export { type ParseAnnotationsOptions, parseAnnotations } from "./annotations";
 export {
   type AnnotationTable,

@@ -132,7 +132,7 @@ describe("parseAnnotations", () => {
   it("says file, image and annotation in the error", () => {
     const error = errorOf(changed(instances(), ["annotations", 0, "bbox"], [1, 1, 0, 5]));
     expect(error.message).toBe(
-      "instances_train.json: annotation 11 of image 7: the box [1, 1, 0, 5] has no width or no height. Correct the box or leave it out.",
+      "instances_train.json: annotation 11 of image 7: the box [1, 1, 0, 5] has no width or no height.",
     );
     expect(error.details).toMatchObject({ file, imageId: 7, annotationId: 11 });
   });

@@ -18,8 +18,6 @@ export function instances() {
   };
 }
 
-export type Instances = ReturnType<typeof instances>;
-
 /** The value with one part replaced: `changed(instances(), ["images", 0, "id"], "x")`. */
 export function changed(value: unknown, path: readonly (string | number)[], to: unknown): unknown {
   const copy: unknown = structuredClone(value);

@@ -25,6 +25,6 @@ export { fcosPoints, type MapSize } from "./points";
 export { createRetinaHead, RetinaHead } from "./retina-head";
 export type { RetinaHeadOptions, RetinaLossWeights, RetinaSettings } from "./retina-options";
 export type { RetinaRaw } from "./retina-raw";
-export { assignRetinaTargets, type RetinaTargets } from "./retina-targets";
+export { assignRetinaTargets, type RetinaAssignOptions, type RetinaTargets } from "./retina-targets";
 export { fcosFromTorch, retinaFromTorch, type TorchNameOptions } from "./torch-names";
 export type { TowerKind, TowerNorm } from "./tower";

@@ -45,6 +45,26 @@ function coverByCrowds(anchors: Float32Array, truth: GroundTruth, threshold: num
   return covered;
 }
 
+// Neighbouring anchors lie close together: what a box does not touch as a whole needs no look at its members.
+const BLOCK = 64;
+
+// The box around each BLOCK anchors. [ceil(A / BLOCK) * 4]
+function blockBounds(anchors: Float32Array): Float32Array {
+  const count = anchors.length / 4;
+  const bounds = new Float32Array(4 * Math.ceil(count / BLOCK));
+  for (let block = 0; block < bounds.length / 4; block++) {
+    const first = block * BLOCK;
+    bounds.set(anchors.subarray(4 * first, 4 * first + 4), 4 * block);
+    for (let i = first + 1; i < Math.min(first + BLOCK, count); i++) {
+      for (let k = 0; k < 2; k++) {
+        bounds[4 * block + k] = Math.min(bounds[4 * block + k]!, anchors[4 * i + k]!);
+        bounds[4 * block + 2 + k] = Math.max(bounds[4 * block + 2 + k]!, anchors[4 * i + 2 + k]!);
+      }
+    }
+  }
+  return bounds;
+}
+
 /**
  * Assigns boxes to anchors: an anchor of IoU at least `positiveIou` learns its best box (the first of equals); then each box in
  * turn takes all anchors whose IoU equals its largest, also from boxes before it. A box that meets no anchor takes every one.
@@ -66,37 +86,45 @@ export function assignMaxIou(
   const [low, high] = [fround(negativeIou), fround(positiveIou)];
   const covered = ignoreIof > 0 ? coverByCrowds(anchors, truth, fround(ignoreIof)) : undefined;
   const takesPart = (i: number) => !(valid && !valid[i]) && !covered?.[i];
-  const areas = Float32Array.from({ length: count }, (_, i) => areaOf(anchors, i));
+  const areas = new Float32Array(count);
+  for (let i = 0; i < count; i++) areas[i] = areaOf(anchors, i);
+  const bounds = blockBounds(anchors);
   const best = new Float32Array(count);
   const bestBox = new Int32Array(count);
-  const rescues: { readonly box: number; readonly anchors: number[] }[] = [];
+  const rescues: { readonly box: number; readonly anchors: readonly number[] }[] = [];
   for (let g = 0; g < truth.labels.length; g++) {
     if (truth.crowd[g]) continue;
     const area = areaOf(truth.boxes, g);
-    let top = -1;
+    let top = 0;
     let equal: number[] = [];
-    for (let i = 0; i < count; i++) {
-      if (!takesPart(i)) continue;
-      const inter = intersection(truth.boxes, g, anchors, i);
-      const iou = inter > 0 ? fround(inter / Math.max(fround(fround(area + areas[i]!) - inter), EPSILON)) : 0;
-      if (iou > best[i]!) {
-        best[i] = iou;
-        bestBox[i] = g;
-      }
-      if (iou > top) {
-        top = iou;
-        equal = [i];
-      } else if (iou === top) {
-        equal.push(i);
+    for (let block = 0; block < bounds.length / 4; block++) {
+      if (intersection(truth.boxes, g, bounds, block) === 0) continue;
+      for (let i = block * BLOCK; i < Math.min((block + 1) * BLOCK, count); i++) {
+        const inter = intersection(truth.boxes, g, anchors, i);
+        if (inter === 0 || !takesPart(i)) continue;
+        const iou = fround(inter / Math.max(fround(fround(area + areas[i]!) - inter), EPSILON));
+        if (iou > best[i]!) {
+          best[i] = iou;
+          bestBox[i] = g;
+        }
+        if (iou > top) {
+          top = iou;
+          equal = [i];
+        } else if (iou === top) {
+          equal.push(i);
+        }
       }
     }
+    // A box that meets no anchor has IoU 0 with every one, and 0 is its largest.
+    if (top === 0) equal = Array.from({ length: count }, (_, i) => i).filter(takesPart);
     if (top >= minPositiveIou) rescues.push({ box: g, anchors: equal });
   }
-  const owner = Int32Array.from(best, (iou, i) => {
-    if (!takesPart(i)) return IGNORED;
-    if (iou >= high) return bestBox[i]!;
-    return iou < low ? BACKGROUND : IGNORED;
-  });
+  const owner = new Int32Array(count).fill(IGNORED);
+  for (let i = 0; i < count; i++) {
+    if (!takesPart(i)) continue;
+    if (best[i]! >= high) owner[i] = bestBox[i]!;
+    else if (best[i]! < low) owner[i] = BACKGROUND;
+  }
   for (const rescue of rescues) for (const i of rescue.anchors) owner[i] = rescue.box;
   return owner;
 }

@@ -1,11 +1,21 @@
 // RetinaNet's targets: which anchor learns which box, and as which shift. On the CPU in typed arrays.
 import type { GroundTruth, ImageSize } from "@caddet/core";
-import { levelAnchors } from "./anchors";
+import { type AnchorOptions, baseAnchors, levelAnchors } from "./anchors";
 import { encodeDeltas } from "./coders";
-import { assignMaxIou, BACKGROUND, IGNORED } from "./max-iou-assign";
+import { assignMaxIou, BACKGROUND, IGNORED, type MaxIouOptions } from "./max-iou-assign";
 import type { MapSize } from "./points";
-import type { RetinaSettings } from "./retina-options";
 import { checkTruths } from "./truths";
+
+/** Options of {@link assignRetinaTargets}. */
+export interface RetinaAssignOptions {
+  readonly numClasses: number;
+  /** Pixels of the network's input for one cell of each level. */
+  readonly strides: readonly number[];
+  /** Scales and ratios of the anchors. */
+  readonly anchors?: AnchorOptions;
+  /** Thresholds of the assignment. */
+  readonly assign?: MaxIouOptions;
+}
 
 /** What the anchors of a batch have to learn. Anchors are numbered by level, then image, row, column and anchor of the cell. */
 export interface RetinaTargets {
@@ -23,22 +33,26 @@ export interface RetinaTargets {
   readonly divisor: number;
 }
 
-// Anchors whose cell lies in the padded image; the rest take no part.
+// Anchors whose cell lies in the padded image; the rest take no part. [A]
 function validAnchors(
   sizes: readonly MapSize[],
-  settings: RetinaSettings,
+  strides: readonly number[],
   perCell: number,
   padded: ImageSize,
+  count: number,
 ): Uint8Array {
-  const parts = sizes.map(({ height, width }, l) => {
-    const stride = settings.strides[l]!;
-    const rows = Math.min(Math.ceil(padded.height / stride), height);
-    const columns = Math.min(Math.ceil(padded.width / stride), width);
-    const part = new Uint8Array(height * width * perCell);
-    for (let y = 0; y < rows; y++) part.fill(1, y * width * perCell, (y * width + columns) * perCell);
-    return part;
+  const valid = new Uint8Array(count);
+  let first = 0;
+  sizes.forEach(({ height, width }, l) => {
+    const rows = Math.min(Math.ceil(padded.height / strides[l]!), height);
+    const columns = Math.min(Math.ceil(padded.width / strides[l]!), width);
+    for (let y = 0; y < rows; y++) {
+      const row = first + y * width * perCell;
+      valid.fill(1, row, row + columns * perCell);
+    }
+    first += height * width * perCell;
   });
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
+  return valid;
 }
 
 /**
@@ -46,7 +60,7 @@ function validAnchors(
  *
  * @param truths the objects of each image, in pixels of the network's input
  * @param sizes rows and columns of each level's map
- * @param settings the head's settings
+ * @param options classes, strides, anchors and thresholds
  * @param padded the part of the network's input that each image fills, its own padding included; anchors of cells outside take no
  *   part. Default: all of it.
  * @returns labels and weights of all anchors, and shifts of the positive ones
@@ -55,14 +69,13 @@ function validAnchors(
 export function assignRetinaTargets(
   truths: readonly GroundTruth[],
   sizes: readonly MapSize[],
-  settings: RetinaSettings,
+  { numClasses, strides, anchors: shapes, assign }: RetinaAssignOptions,
   padded?: readonly ImageSize[],
 ): RetinaTargets {
-  const { numClasses, strides, anchors: shapes } = settings;
   checkTruths(truths, numClasses);
   const perLevel = sizes.map((size, l) => levelAnchors(size, strides[l]!, shapes));
   const counts = perLevel.map((anchors) => anchors.length / 4);
-  const perCell = shapes.ratios.length * shapes.scalesPerOctave;
+  const perCell = baseAnchors(1, shapes).length / 4;
   const all = new Float32Array(4 * counts.reduce((a, b) => a + b, 0));
   perLevel.reduce((at, anchors) => {
     all.set(anchors, at);
@@ -75,8 +88,8 @@ export function assignRetinaTargets(
     [];
   let divisor = 0;
   truths.forEach((truth, image) => {
-    const valid = padded ? validAnchors(sizes, settings, perCell, padded[image]!) : undefined;
-    const owner = assignMaxIou(all, truth, settings.assign, valid);
+    const valid = padded ? validAnchors(sizes, strides, perCell, padded[image]!, all.length / 4) : undefined;
+    const owner = assignMaxIou(all, truth, assign, valid);
     let first = 0;
     let base = 0;
     let positives = 0;

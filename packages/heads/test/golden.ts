@@ -1,7 +1,7 @@
 // Reads the reference cases of test/fixtures and compares numbers with them.
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import type { GroundTruth } from "@caddet/core";
+import type { Detections, GroundTruth } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 
@@ -53,4 +53,23 @@ export async function expectNoLeak(f: () => unknown, allowed = 0): Promise<void>
   const before = tf.memory().numTensors;
   await f();
   expect(tf.memory().numTensors - before).toBe(allowed);
+}
+
+/** The detections of one image: rows `x1, y1, x2, y2, score`, best first. */
+export interface GoldenDetections {
+  readonly bboxes: number[][];
+  readonly labels: number[];
+}
+
+/** Fails unless detections are the reference's in number, order and label, and within a thousandth of a pixel. */
+export function expectDetections(actual: readonly Detections[], wanted: readonly GoldenDetections[]): void {
+  expect(actual.length).toBe(wanted.length);
+  actual.forEach(({ boxes, scores, labels }, image) => {
+    const { bboxes, labels: classes } = wanted[image]!;
+    expect([...labels]).toEqual(classes);
+    bboxes.forEach((row, i) => {
+      for (let k = 0; k < 4; k++) expect(Math.abs(boxes[4 * i + k]! - row[k]!)).toBeLessThan(1e-3);
+      expect(Math.abs(scores[i]! - row[4]!)).toBeLessThan(1e-5);
+    });
+  });
 }

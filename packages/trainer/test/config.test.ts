@@ -90,9 +90,8 @@ describe("setConfigValue", () => {
   it("sets one place of a list, and no place beside it", () => {
     const config: TrainConfigInput = { budget: { intervals: [64, 150, 360] } };
     expect(setConfigValue(config, "budget.intervals.1=100")).toEqual({ budget: { intervals: [64, 100, 360] } });
-    for (const place of ["3", "-1", "0.5", "length", "x"]) {
-      const assignment = place === "0.5" ? "budget.intervals.1e-1=1" : `budget.intervals.${place}=1`;
-      expect(() => setConfigValue(config, assignment)).toThrow(/is no place of a list of 3/);
+    for (const place of ["3", "-1", "1e-1", "length", "x"]) {
+      expect(() => setConfigValue(config, `budget.intervals.${place}=1`)).toThrow(/is no place of a list of 3/);
     }
   });
 

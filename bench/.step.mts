@@ -1,0 +1,24 @@
+import "@tensorflow/tfjs-backend-wasm";
+import * as tf from "@tensorflow/tfjs-core";
+import { registerWasmKernels, registerGradients, registerFallbackKernels } from "@caddet/runtime";
+import { buildDetector, parseModelConfig } from "@caddet/detector";
+import { createRandom } from "@caddet/core";
+import { computeObjective, createSgd } from "@caddet/trainer";
+const [preset='small', H='256', W='320', B='2'] = process.argv.slice(2);
+registerGradients(); if(!process.env.NOOWN) registerWasmKernels();
+await tf.setBackend('wasm'); if(process.env.NOOWN) console.log(registerFallbackKernels('wasm'));
+const det = buildDetector(parseModelConfig({backbone:{preset}, head:{stackedConvs: preset==='paper'?4:2}}), {numClasses:5, random:createRandom(0)});
+const params = det.namedParameters?.() ?? (det as any).parameters();
+const sgd = createSgd(params as any, {});
+const images = tf.randomNormal([+B,+H,+W,3]) as tf.Tensor4D;
+const truths = Array.from({length:+B},()=>({boxes:Float32Array.from([20,20,120,100,50,60,90,200]),labels:Int32Array.from([1,3]),crowd:new Uint8Array(2)}));
+const opts = {mapping:(s:any)=>s.map(()=>0.3),budgetWeight:0.5,similarityWeight:0.1,similarity:{min:0.6,max:0.95},intervals:[64,150,360],pixels:'input'} as any;
+const step=()=>tf.tidy(()=>{ const {value,grads}=tf.variableGrads(()=>computeObjective(det as any,{images,truths,sizes:truths.map(()=>({height:+H,width:+W}))} as any,opts,true).total); const n=sgd.gradientNorm(grads); sgd.step(grads,n as any,0.001); return value.dataSync()[0]; });
+for(let i=0;i<2;i++) console.log('loss',step());
+const t0=performance.now(); step(); step(); console.log('step ms',(performance.now()-t0)/2);
+const acc=new Map<string,[number,number]>();
+for(const c of tf.getKernelsForBackend('wasm')){ const f=c.kernelFunc; let depth=0; (c as any).kernelFunc=(a:any)=>{const s=performance.now(); const r=f(a); const e=acc.get(c.kernelName)??[0,0]; e[0]+=performance.now()-s; e[1]++; acc.set(c.kernelName,e); return r;}; }
+const t1=performance.now(); step(); const tot=performance.now()-t1; 
+let sum=0; for(const [,v] of acc) sum+=v[0];
+console.log('profiled step',tot.toFixed(0),'in kernels',sum.toFixed(0));
+for(const [k,v] of [...acc].sort((a,b)=>b[1][0]-a[1][0]).slice(0,26)) console.log(k.padEnd(38),v[0].toFixed(1).padStart(8),'ms',String(v[1]).padStart(6));
