@@ -1,6 +1,6 @@
 // Turns the JSON of a COCO instances file into columns and checks every entry on the way (https://cocodataset.org/#format-data).
 // It takes a value that is already parsed: reading files is ./node's business. Segmentations and key points are not read.
-import { DatasetError } from "@caddet/core";
+import { DatasetError } from "@caddet/core/base";
 import type { AnnotationTable, CategoryTable, CocoDataset, ImageTable, SkipReason } from "./dataset";
 import { isBox, isId, isRecord, show } from "./json-values";
 import { type BadEntryPolicy, type SkipCounter, skipCounter } from "./skips";

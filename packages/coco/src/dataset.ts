@@ -1,6 +1,6 @@
 // The tables of a COCO instances file as columns: one typed array a field, no object a box. Data only; annotations.ts fills
 // them, training-filter.ts thins them out.
-import type { GroundTruth } from "@caddet/core";
+import type { GroundTruth } from "@caddet/core/base";
 
 /** Why an image or an annotation was left out. */
 export type SkipReason =

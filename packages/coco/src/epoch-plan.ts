@@ -1,6 +1,6 @@
 // Which images make up which batch of an epoch: a pure function of the images' shapes, the seed and the epoch, so that a run can go
 // on at any batch. Nothing is read here.
-import { createRandom } from "@caddet/core";
+import { createRandom } from "@caddet/core/base";
 import type { ImageTable } from "./dataset";
 
 /** What decides the order. */

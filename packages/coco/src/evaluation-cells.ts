@@ -1,6 +1,6 @@
 // Sorts annotations and detections into cells, one a (category, image), as index arrays. A cell is numbered
 // `category * images + image` over the evaluated ids; with useCats = false there is one category.
-import { DatasetError } from "@caddet/core";
+import { DatasetError } from "@caddet/core/base";
 import type { AnnotationTable, CategoryTable, ImageTable } from "./dataset";
 import type { ResolvedParams } from "./evaluation-params";
 import type { CocoResults } from "./results";

@@ -1,5 +1,5 @@
 // The parameters of an evaluation with pycocotools' defaults (cocoeval.py, Params), checked and completed.
-import { ConfigError } from "@caddet/core";
+import { ConfigError } from "@caddet/core/base";
 
 /** Parameters of `evaluateDetections`. All have the defaults of COCO's box evaluation. */
 export interface EvaluationParams {

@@ -2,7 +2,7 @@
 // (annotations/instances_train2017.json, train2017/). Needs Node.
 import { readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DatasetError } from "@caddet/core";
+import { DatasetError } from "@caddet/core/base";
 import { type ParseAnnotationsOptions, parseAnnotations } from "./annotations";
 import type { CocoDataset } from "./dataset";
 import { type CocoResults, parseResults } from "./results";

@@ -1,5 +1,5 @@
 // The matches of one image and category for a reader, with ids in place of rows (an entry of pycocotools' evalImgs).
-import { ConfigError } from "@caddet/core";
+import { ConfigError } from "@caddet/core/base";
 import type { EvaluationCells } from "./evaluation-cells";
 import type { ResolvedParams } from "./evaluation-params";
 import type { Matcher } from "./match";

@@ -2,9 +2,15 @@
 // grey, alpha, CMYK and 16-bit images become RGB. Needs Node.
 import { readFile, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { DatasetError, type ErrorDetails } from "@caddet/core";
+import {
+  DatasetError,
+  type ErrorDetails,
+  type ResizedSize,
+  resizedSize,
+  type Size,
+  type TargetSize,
+} from "@caddet/core/base";
 import sharp from "sharp";
-import { type ResizedSize, resizedSize, type Size, type TargetSize } from "./transforms";
 
 /** What can be wrong with an image file. */
 export type ImageFault =

@@ -28,14 +28,4 @@ export {
 export type { BadEntryPolicy } from "./skips";
 export { type ClassStatistics, formatStatistics, STATISTIC_NAMES } from "./statistics";
 export { filterForTraining, type TrainingFilterOptions } from "./training-filter";
-export {
-  clipBoxes,
-  flipBoxes,
-  paddedSize,
-  type ResizedSize,
-  resizedSize,
-  type Size,
-  scaleBoxes,
-  type TargetSize,
-  unscaleBoxes,
-} from "./transforms";
+export { clipBoxes, flipBoxes, scaleBoxes, unscaleBoxes } from "./transforms";

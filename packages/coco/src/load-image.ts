@@ -1,8 +1,15 @@
 // One image for inference, brought in the form that a loader gives batches: resized, normalised, padded. Needs Node.
-import type { ImageSize } from "@caddet/core";
+import {
+  IMAGENET_NORMALISATION,
+  type ImageSize,
+  type Normalisation,
+  normalisationTable,
+  paddedSize,
+  type Size,
+  type TargetSize,
+  writePixels,
+} from "@caddet/core/base";
 import { decodeImage, readImageFile } from "./image-file";
-import { IMAGENET_NORMALISATION, type Normalisation, normalisationTable, writePixels } from "./pixels";
-import { paddedSize, type Size, type TargetSize } from "./transforms";
 
 /** Options of {@link loadImage}. */
 export interface LoadImageOptions extends TargetSize {

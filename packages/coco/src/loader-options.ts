@@ -1,9 +1,14 @@
 // What a loader can be told, its defaults, and the checks on it.
-import { ConfigError } from "@caddet/core";
+import {
+  ConfigError,
+  IMAGENET_NORMALISATION,
+  type Normalisation,
+  paddedSize,
+  resizedSize,
+  type TargetSize,
+} from "@caddet/core/base";
 import type { EpochPlanOptions } from "./epoch-plan";
 import type { ImageFault } from "./image-file";
-import { IMAGENET_NORMALISATION, type Normalisation } from "./pixels";
-import { paddedSize, resizedSize, type TargetSize } from "./transforms";
 
 /** What a bad image file does: another image takes its place, the batch gets shorter, or the epoch ends with an error. */
 export type BadImagePolicy = "refill" | "omit" | "error";

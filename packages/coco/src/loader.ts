@@ -1,6 +1,16 @@
 // Batches of images and truths, decoded ahead of the consumer on libuv's threads. The order is planned in epoch-plan.ts;
 // resize, flip and padding follow mmdetection 2.1. Needs Node; knows nothing of tensors.
-import { ConfigError, DatasetError, type GroundTruth, type ImageSize } from "@caddet/core";
+import {
+  ConfigError,
+  DatasetError,
+  type GroundTruth,
+  type ImageSize,
+  normalisationTable,
+  paddedSize,
+  type ResizedSize,
+  type Size,
+  writePixels,
+} from "@caddet/core/base";
 import { groundTruthOf, indexByImage } from "./dataset";
 import { type EpochPlan, isWide, planEpoch } from "./epoch-plan";
 import type { ImageDataset } from "./files";
@@ -13,9 +23,8 @@ import {
   readImageInside,
 } from "./image-file";
 import { type LoaderOptions, resolveLoaderOptions } from "./loader-options";
-import { normalisationTable, writePixels } from "./pixels";
 import { prefetched } from "./prefetch";
-import { clipBoxes, flipBoxes, paddedSize, type ResizedSize, type Size, scaleBoxes } from "./transforms";
+import { clipBoxes, flipBoxes, scaleBoxes } from "./transforms";
 
 /** Some images with their truths. Who receives it owns it. */
 export interface Batch {

@@ -4,4 +4,3 @@ export { type ImageFault, ImageFileError } from "./image-file";
 export { type LoadedImage, type LoadImageOptions, loadImage } from "./load-image";
 export { type Batch, createLoader, type Loader } from "./loader";
 export type { BadImagePolicy, LoaderOptions, SkippedImage } from "./loader-options";
-export { IMAGENET_NORMALISATION, type Normalisation } from "./pixels";

@@ -1,6 +1,6 @@
 // Detections in COCO's results format (https://cocodataset.org/#format-results), as columns, to and from JSON values.
 // Nothing here judges detections; that is the evaluator's part.
-import { DatasetError, type Detections, ShapeError } from "@caddet/core";
+import { DatasetError, type Detections, ShapeError } from "@caddet/core/base";
 import { isBox, isId, isRecord, show } from "./json-values";
 
 /** Detections of many images as columns. */

@@ -1,5 +1,5 @@
 // One place that decides what a bad entry does: end the work with an error, or be counted and left out.
-import { DatasetError, type ErrorDetails } from "@caddet/core";
+import { DatasetError, type ErrorDetails } from "@caddet/core/base";
 import type { SkipCounts, SkipReason } from "./dataset";
 
 /** What a bad image or annotation does. */

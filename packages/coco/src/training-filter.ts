@@ -1,6 +1,6 @@
 // What mmdetection 2.1 trains on (mmdet/datasets/coco.py): drops boxes that no detector can learn and images without objects.
 // Crowds stay, flagged; losses leave them out. Never use it on the truth of an evaluation.
-import { DatasetError } from "@caddet/core";
+import { DatasetError } from "@caddet/core/base";
 import type { AnnotationTable, CocoDataset, SkipReason } from "./dataset";
 
 /** Options of {@link filterForTraining}. */

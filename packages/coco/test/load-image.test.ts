@@ -1,11 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConfigError } from "@caddet/core";
+import { ConfigError, IMAGENET_NORMALISATION, normalisationTable } from "@caddet/core/base";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
-import { IMAGENET_NORMALISATION, ImageFileError, loadImage } from "../src/node";
-import { normalisationTable } from "../src/pixels";
+import { ImageFileError, loadImage } from "../src/node";
 import { drawJpeg, drawNoise } from "./drawn-images";
 
 const size = { shorter: 48, longer: 96 };

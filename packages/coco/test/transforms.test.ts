@@ -1,7 +1,7 @@
-import { ConfigError, ShapeError } from "@caddet/core";
+import { ConfigError, paddedSize, resizedSize, ShapeError } from "@caddet/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { clipBoxes, flipBoxes, paddedSize, resizedSize, scaleBoxes, unscaleBoxes } from "../src/index";
+import { clipBoxes, flipBoxes, scaleBoxes, unscaleBoxes } from "../src/index";
 
 const side = fc.integer({ min: 1, max: 5000 });
 const size = fc.record({ height: side, width: side });

@@ -55,11 +55,13 @@ export class Detector<Raw = unknown> extends Module {
     this.head = this.child("head", head);
   }
 
-  /** Maps images `[B, H, W, 3]` to the head's raw maps and the gates. Differentiable. */
+  /** Maps images `[B, H, W, 3]` to the head's raw maps and the gates, both the caller's. Differentiable. */
   forward(images: tf.Tensor4D, { training }: { readonly training: boolean }): DetectorOutput<Raw> {
-    const { features, gates } = this.backbone.forward(images, { training });
-    const raw = this.#toRaw(features, training);
-    return gates ? { raw, gates } : { raw };
+    return tidy(() => {
+      const { features, gates } = this.backbone.forward(images, { training });
+      const raw = this.#toRaw(features, training);
+      return gates ? { raw, gates } : { raw };
+    });
   }
 
   /**

@@ -1,5 +1,5 @@
 import { CheckpointError, createRandom, type StoredArray } from "@caddet/core";
-import { createFcosHead, fcosFromTorch } from "@caddet/heads";
+import { createFcosHead, fcosFromTorch, retinaFromTorch } from "@caddet/heads";
 import { beforeAll, expect, it } from "vitest";
 import { useBackend } from "./backends";
 
@@ -66,7 +66,23 @@ it("names all weights of a head with batch norm", () => {
   head.dispose();
 });
 
-it("refuses names that no FCOS head has", () => {
+it("names the weights of a RetinaNet head", () => {
+  const state = retinaFromTorch(
+    new Map([
+      ["reg_convs.0.conv.bias", array(2)],
+      ["retina_cls.weight", array(27, 2, 3, 3)],
+      ["retina_reg.bias", array(36)],
+    ]),
+  );
+  expect([...state].map(([name, { shape }]) => [name, shape])).toEqual([
+    ["boxTower.0.conv.bias", [2]],
+    ["classes.weight", [3, 3, 2, 27]],
+    ["deltas.bias", [36]],
+  ]);
+});
+
+it("refuses names that the head does not have", () => {
   expect(() => fcosFromTorch(new Map([["retina_cls.weight", array(2, 2, 3, 3)]]))).toThrow(CheckpointError);
+  expect(() => retinaFromTorch(new Map([["conv_cls.weight", array(2, 2, 3, 3)]]))).toThrow(/prefix/);
   expect(() => fcosFromTorch(new Map([["conv_cls.weight", array(2, 2, 3)]]))).toThrow(CheckpointError);
 });

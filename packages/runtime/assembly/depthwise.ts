@@ -64,6 +64,75 @@ function slideRow(
   }
 }
 
+/** Two neighbouring output rows at once, whose four input rows from `source` on are all inside: the middle two serve both. */
+function slidePair(
+  source: usize,
+  rowBytes: usize,
+  inWidth: i32,
+  left: i32,
+  filter: usize,
+  tap: usize,
+  to: usize,
+  next: usize,
+  step: usize,
+  outWidth: i32,
+): void {
+  const w00 = v128.load(filter), w01 = v128.load(filter + tap), w02 = v128.load(filter + 2 * tap);
+  filter += 3 * tap;
+  const w10 = v128.load(filter), w11 = v128.load(filter + tap), w12 = v128.load(filter + 2 * tap);
+  filter += 3 * tap;
+  const w20 = v128.load(filter), w21 = v128.load(filter + tap), w22 = v128.load(filter + 2 * tap);
+  let first = zero(), second = zero(), third = zero();
+  let below1 = zero(), below2 = zero(), below3 = zero();
+  let source1 = source + rowBytes;
+  let source2 = source1 + rowBytes;
+  let source3 = source2 + rowBytes;
+  let ix = -left;
+  for (let t = -2; t < outWidth; t++) {
+    if (<u32>ix < <u32>inWidth) {
+      let v = v128.load(source);
+      first = madd(v, w02, first);
+      second = madd(v, w01, second);
+      third = madd(v, w00, third);
+      v = v128.load(source1);
+      first = madd(v, w12, first);
+      second = madd(v, w11, second);
+      third = madd(v, w10, third);
+      below1 = madd(v, w02, below1);
+      below2 = madd(v, w01, below2);
+      below3 = madd(v, w00, below3);
+      v = v128.load(source2);
+      first = madd(v, w22, first);
+      second = madd(v, w21, second);
+      third = madd(v, w20, third);
+      below1 = madd(v, w12, below1);
+      below2 = madd(v, w11, below2);
+      below3 = madd(v, w10, below3);
+      v = v128.load(source3);
+      below1 = madd(v, w22, below1);
+      below2 = madd(v, w21, below2);
+      below3 = madd(v, w20, below3);
+      source += step;
+      source1 += step;
+      source2 += step;
+      source3 += step;
+    }
+    if (t >= 0) {
+      v128.store(to, first);
+      v128.store(next, below1);
+      to += step;
+      next += step;
+    }
+    first = second;
+    second = third;
+    third = zero();
+    below1 = below2;
+    below2 = below3;
+    below3 = zero();
+    ix++;
+  }
+}
+
 /** All rows of a 3×3 stride-1 window; `flip` reads the filter backwards. */
 function slide(
   batch: i32,
@@ -87,8 +156,20 @@ function slide(
   memory.fill(scratch, 0, DEPTHWISE_SCRATCH);
   for (let b = 0; b < batch; b++) {
     const image = source + <usize>(b * inHeight * inWidth) * step;
-    for (let oy = 0; oy < outHeight; oy++) {
+    let oy = 0;
+    while (oy < outHeight) {
       const y0 = oy - top;
+      if (y0 >= 0 && y0 + 4 <= inHeight && oy + 2 <= outHeight && (channels & 3) == 0) {
+        const from = image + <usize>(y0 * inWidth) * step + skipped;
+        const at = out + <usize>((b * outHeight + oy) * outWidth) * step;
+        const rowBytes = <usize>inWidth * step;
+        const outBytes = <usize>outWidth * step;
+        for (let o: usize = 0; o < step; o += 16) {
+          slidePair(from + o, rowBytes, inWidth, left, firstTap + o, tap, at + o, at + outBytes + o, step, outWidth);
+        }
+        oy += 2;
+        continue;
+      }
       const in0 = <u32>y0 < <u32>inHeight;
       const in1 = <u32>(y0 + 1) < <u32>inHeight;
       const in2 = <u32>(y0 + 2) < <u32>inHeight;
@@ -114,6 +195,7 @@ function slide(
           channels - c,
         );
       }
+      oy++;
     }
   }
 }

@@ -1,5 +1,5 @@
 // SGD, clipping and factors by kind against torch and mmcv, on every backend present.
-import { CheckpointError, type Parameter, type ParameterKind } from "@caddet/core";
+import { CheckpointError, type Parameter, type ParameterKind, type StoredArray } from "@caddet/core";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -195,14 +195,14 @@ describe.each(["cpu", "wasm"] as const)("Sgd on %s", (backend) => {
       ["b", parameter([3])],
     ]);
     const sgd = createSgd(parameters);
-    const state = new Map([
-      ["a", { dtype: "F32" as const, shape: [2], data: Float32Array.of(4, 5) }],
-      ["b", { dtype: "F32" as const, shape: [1], data: Float32Array.of(6) }],
+    const state = new Map<string, StoredArray>([
+      ["a", { dtype: "F32", shape: [2], data: Float32Array.of(4, 5) }],
+      ["b", { dtype: "F32", shape: [1], data: Float32Array.of(6) }],
     ]);
     sgd.loadState(state);
     expect(await sgd.readState()).toEqual(state);
-    const longer = { dtype: "F32" as const, shape: [3], data: new Float32Array(3) };
-    const whole = { dtype: "I32" as const, shape: [1], data: Int32Array.of(1) };
+    const longer: StoredArray = { dtype: "F32", shape: [3], data: new Float32Array(3) };
+    const whole: StoredArray = { dtype: "I32", shape: [1], data: Int32Array.of(1) };
     expect(() => sgd.loadState(new Map([["a", state.get("a")!]]))).toThrow(/"b" should be F32 \[1\], got nothing/);
     expect(() => sgd.loadState(new Map([...state, ["a", longer]]))).toThrow(/"a" should be F32 \[2\], got F32 \[3\]/);
     expect(() => sgd.loadState(new Map([...state, ["b", whole]]))).toThrow(CheckpointError);

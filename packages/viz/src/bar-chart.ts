@@ -1,6 +1,6 @@
 // Horizontal bars with their values written out: accuracy by class, MAdds by part, time by runtime. Bars start at zero, always, since
 // their length is what is compared.
-import { ShapeError } from "@caddet/core";
+import { ShapeError } from "@caddet/core/base";
 import { extent } from "./axis";
 import { formatColumn, shorten, textWidth } from "./lettering";
 import { seriesStyle } from "./palette";

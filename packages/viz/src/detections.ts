@@ -1,6 +1,6 @@
 // An image with its detected boxes, and the annotated ones if given. The image travels inside the figure as a data URI: nothing is
 // loaded from elsewhere. Decoding and encoding images are not this package's business.
-import { ConfigError, ShapeError } from "@caddet/core";
+import { ConfigError, ShapeError } from "@caddet/core/base";
 import { shorten, textWidth } from "./lettering";
 import { type SeriesStyle, seriesStyle } from "./palette";
 import { element, figure, label, tooltip } from "./svg";

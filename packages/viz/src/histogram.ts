@@ -1,6 +1,6 @@
 // Distributions over common bins, as outlined steps: the MAdds of easy and busy images, say. Several overlap and stay readable, since
 // each has its own dash. Values outside the range are not counted, and neither are those that are not finite.
-import { ConfigError } from "@caddet/core";
+import { ConfigError } from "@caddet/core/base";
 import { extent, linearAxis } from "./axis";
 import { formatNumber } from "./lettering";
 import { seriesStyle } from "./palette";

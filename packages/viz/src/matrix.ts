@@ -1,6 +1,6 @@
 // A matrix as shaded cells: the similarity of routes between images (paper §3.3), or confusions between classes. One hue whose
 // strength follows the value, and the value itself where there is room, so that no colour scale has to be read.
-import { ConfigError, ShapeError } from "@caddet/core";
+import { ConfigError, ShapeError } from "@caddet/core/base";
 import { extent } from "./axis";
 import { formatNumber, shorten, textWidth } from "./lettering";
 import { COLOURS } from "./palette";

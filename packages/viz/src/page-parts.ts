@@ -1,6 +1,6 @@
 // The pieces of a report's sections: tables, figures with captions, galleries, paragraphs. All text is escaped; only what is named
 // markup is taken as such, and that is what the other functions of this package return.
-import { ShapeError } from "@caddet/core";
+import { ShapeError } from "@caddet/core/base";
 import { escapeXml } from "./escape";
 import { formatColumn, formatNumber } from "./lettering";
 

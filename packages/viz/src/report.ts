@@ -1,6 +1,6 @@
 // One HTML file that says what a run did: it opens offline, loads nothing, runs no script (its content security policy forbids both)
 // and is well-formed XML besides. It arranges sections; what is in them comes from the caller.
-import { ConfigError } from "@caddet/core";
+import { ConfigError } from "@caddet/core/base";
 import { escapeXml } from "./escape";
 import { REPORT_STYLE } from "./report-style";
 

@@ -1,6 +1,6 @@
 // The route that an image takes through a routing space, as in Figures 6 and 7 of the paper: columns are layers, rows are scales from
 // fine to coarse, and each path's line follows its gate. The space is any structure of nodes and paths; no package of ours is needed.
-import { ConfigError, ShapeError } from "@caddet/core";
+import { ConfigError, ShapeError } from "@caddet/core/base";
 import { formatMadds, shorten, textWidth } from "./lettering";
 import { COLOURS } from "./palette";
 import { element, figure, label, tooltip } from "./svg";

@@ -1,0 +1,164 @@
+import { ConfigError, createRandom, Module, ShapeError } from "@caddet/core";
+import { createFcosHead } from "@caddet/heads";
+import { prepareBackend } from "@caddet/runtime/node";
+import { createSupernet, PRESETS } from "@caddet/supernet";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { composeDetector } from "../src";
+import { DoublingNeck, MeanBackbone, MeanHead } from "./fake-parts";
+
+beforeAll(async () => {
+  await prepareBackend({ backend: "wasm" });
+});
+
+const size = { height: 16, width: 16 };
+const supernet = () => createSupernet({ ...PRESETS.tiny, random: createRandom(0) });
+const fcos = (strides: readonly number[], inChannels: number = PRESETS.tiny.pyramid) =>
+  createFcosHead({
+    inChannels,
+    channels: 8,
+    groups: 2,
+    stackedConvs: 1,
+    numClasses: 2,
+    strides,
+    random: createRandom(1),
+  });
+
+describe("composeDetector", () => {
+  it("joins parts that others wrote: static backbone, neck, head", async () => {
+    const before = tf.memory().numTensors;
+    const backbone = new MeanBackbone();
+    const neck = new DoublingNeck(backbone);
+    const head = new MeanHead();
+    const detector = composeDetector({ backbone, neck, head });
+    const images = tf.tidy(
+      () => tf.concat([tf.fill([1, 16, 16, 3], 0.1), tf.fill([1, 16, 16, 3], 0.4)]) as tf.Tensor4D,
+    );
+    const found = await detector.detect(images, [size, size]);
+    expect(found.detections.map((d) => [d.scores[0], Array.from(d.boxes)])).toEqual([
+      [expect.closeTo(0.2, 5), [0, 0, 16, 16]],
+      [expect.closeTo(0.8, 5), [0, 0, 16, 16]],
+    ]);
+    expect(Object.keys(found)).toEqual(["detections"]);
+    expect(head.seen).toEqual([[16]]);
+    expect([...detector.namedParameters().keys()]).toEqual(["neck.factor"]);
+
+    const output = detector.forward(images, { training: true });
+    expect(Object.keys(output)).toEqual(["raw"]);
+    expect(Array.from(output.raw.dataSync())).toEqual([expect.closeTo(0.2, 5), expect.closeTo(0.8, 5)]);
+    tf.dispose([images, output.raw]);
+    detector.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("owns its parts", () => {
+    const before = tf.memory().numTensors;
+    const backbone = supernet();
+    const detector = composeDetector({ backbone, neck: new DoublingNeck(backbone), head: fcos([16, 32, 64, 128]) });
+    expect(detector.stateDict().size).toBeGreaterThan(100);
+    expect(tf.memory().numTensors).toBeGreaterThan(before);
+    detector.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("puts a neck between the supernet and the FCOS head", async () => {
+    const backbone = supernet();
+    const detector = composeDetector({ backbone, neck: new DoublingNeck(backbone), head: fcos([16, 32, 64, 128]) });
+    const images = tf.randomNormal([1, 40, 56, 3], 0, 1, "float32", 3) as tf.Tensor4D;
+    const before = tf.memory().numTensors;
+    const { detections, gates, madds } = await detector.detect(images, [{ height: 40, width: 56 }]);
+    expect(detections).toHaveLength(1);
+    expect(gates).toHaveLength(backbone.space.paths.length);
+    expect(madds![0]).toBeGreaterThan(0);
+    expect(tf.memory().numTensors).toBe(before);
+    images.dispose();
+    detector.dispose();
+  });
+
+  it("refuses a head whose settings do not fit what is in front of it, and leaves the parts alone", () => {
+    const backbone = new MeanBackbone();
+    const compose = (head: MeanHead, neck?: DoublingNeck) => () =>
+      composeDetector({ backbone, head, ...(neck ? { neck } : {}) });
+    expect(compose(new MeanHead({ strides: [8, 16], inChannels: 1 }))).not.toThrow();
+    expect(compose(new MeanHead({ strides: [8] }))).toThrow(
+      "The head takes 1 channels at strides [8], the backbone gives 1 channels at strides [8,16]; make them equal.",
+    );
+    expect(compose(new MeanHead({ inChannels: 7 }))).toThrow(/takes 7 channels at strides \[8,16\]/);
+    expect(compose(new MeanHead({ strides: [8, 16] }), new DoublingNeck(backbone))).toThrow(/the neck gives/);
+    const routed = supernet();
+    const [narrow, short] = [fcos(routed.strides, 8), fcos([8, 16])];
+    for (const head of [narrow, short]) expect(() => composeDetector({ backbone: routed, head })).toThrow(ConfigError);
+    expect(routed.stem.layers[0]!.norm.weight.isDisposed).toBe(false);
+    for (const part of [routed, narrow, short]) part.dispose();
+  });
+
+  it.each([{ strides: [] }, { strides: [16, 8] }, { strides: [8, 8] }, { channels: 0 }, { channels: 1.5 }])(
+    "refuses a backbone with %j",
+    (wrong) => {
+      expect(() => composeDetector({ backbone: new MeanBackbone(wrong), head: new MeanHead() })).toThrow(
+        /The backbone should have ascending strides and a positive number of channels/,
+      );
+    },
+  );
+});
+
+describe("Detector", () => {
+  it("frees what it made when the head refuses the features or cannot decode", async () => {
+    const images = tf.zeros([1, 16, 16, 3]) as tf.Tensor4D;
+    const backbone = supernet();
+    class Refusing extends MeanHead {
+      override forward(): tf.Tensor1D {
+        throw new ShapeError("not these");
+      }
+    }
+    class Failing extends MeanHead {
+      override async decode(): Promise<never> {
+        throw new ShapeError("not these");
+      }
+    }
+    for (const head of [new Refusing(), new Failing()]) {
+      const detector = composeDetector({ backbone, head });
+      const before = tf.memory().numTensors;
+      await expect(detector.detect(images, [size])).rejects.toThrow("not these");
+      expect(tf.memory().numTensors).toBe(before);
+    }
+    tf.dispose(images);
+    backbone.dispose();
+  });
+
+  it("frees the gates of a backbone that routes but cannot skip", async () => {
+    class Gated extends MeanBackbone {
+      override forward(images: tf.Tensor4D) {
+        const gates = { values: tf.ones([images.shape[0], 1]) as tf.Tensor2D, nodeOfPath: [0] };
+        return { ...super.forward(images), gates };
+      }
+    }
+    const detector = composeDetector({ backbone: new Gated(), head: new MeanHead() });
+    const images = tf.zeros([1, 16, 16, 3]) as tf.Tensor4D;
+    const before = tf.memory().numTensors;
+    await detector.detect(images, [size]);
+    expect(tf.memory().numTensors).toBe(before);
+    const { gates, raw } = detector.forward(images, { training: true });
+    expect(gates!.values.shape).toEqual([1, 1]);
+    tf.dispose([images, raw, gates!.values]);
+  });
+
+  it("needs one size an image", async () => {
+    const detector = composeDetector({ backbone: new MeanBackbone(), head: new MeanHead() });
+    const images = tf.zeros([2, 16, 16, 3]) as tf.Tensor4D;
+    await expect(detector.detect(images, [size])).rejects.toThrow(
+      "Got 2 images and 1 sizes; each image needs its own.",
+    );
+    images.dispose();
+  });
+
+  it("is a Module with its parts' names", () => {
+    const backbone = supernet();
+    const detector = composeDetector({ backbone, head: fcos(backbone.strides) });
+    expect(detector).toBeInstanceOf(Module);
+    expect(new Set([...detector.stateDict().keys()].map((name) => name.split(".")[0]))).toEqual(
+      new Set(["backbone", "head"]),
+    );
+    detector.dispose();
+  });
+});
