@@ -3,8 +3,8 @@
 // same shape stands beside ours. Run alone: node --conditions=@caddet/source --import tsx bench/kernels.ts
 import { pathToFileURL } from "node:url";
 import "@tensorflow/tfjs-backend-wasm";
+import { registerWasmKernels } from "@caddet/runtime";
 import * as tf from "@tensorflow/tfjs-core";
-import { registerWasmKernels } from "../packages/runtime/src/kernels/index";
 
 /** One kernel at one shape. A rate is null where multiply-adds are no measure of the work. */
 export interface BenchRow {
@@ -121,7 +121,7 @@ function spread(dy: tf.Tensor4D, height: number, width: number): tf.Tensor4D {
     [0, 1],
     [0, 0],
   ]);
-  return tf.slice(tf.reshape(rows, [b, 2 * h, 2 * w, c]), [0, 0, 0, 0], [b, height, width, c]);
+  return tf.slice4d(tf.reshape(rows, [b, 2 * h, 2 * w, c]), [0, 0, 0, 0], [b, height, width, c]);
 }
 
 function depthwiseContests([b, h, w, c]: Shape4, stride: number): Contest[] {
@@ -495,6 +495,42 @@ function lossAndOptimiserContests(): Contest[] {
   ];
 }
 
+/** Kernels of tfjs that ours replace, on the largest map of the network, against the ones that they replace. */
+function replacementContests(): Contest[] {
+  const [h, w, c] = [80, 100, 64];
+  const x = tf.randomNormal<tf.Rank.R4>([1, h, w, c]);
+  const half = tf.randomNormal<tf.Rank.R4>([1, h / 2, w / 2, c]);
+  const [pointwise, taps] = [tf.randomNormal<tf.Rank.R4>([1, 1, c, c]), tf.randomNormal<tf.Rank.R4>([3, 3, c, 1])];
+  const bias = tf.randomNormal<tf.Rank.R1>([c]);
+  const attrs = { strides: [1, 1], pad: "same", dilations: [1, 1], dataFormat: "NHWC" };
+  const resize = { alignCorners: false, halfPixelCenters: false };
+  const fused = { ...attrs, activation: "relu" };
+  const shape = `1x${h}x${w}x${c}`;
+  const same = (name: string, run: Run, madds?: number): Contest => ({
+    name,
+    shape,
+    own: run,
+    peers: { "tfjs's own": run },
+    ...(madds ? { madds, forward: run } : {}),
+  });
+  const dense = h * w * c * c;
+  const depthwise = h * w * c * 9;
+  return [
+    same("Conv2D", kernel("Conv2D", { x, filter: pointwise }, attrs), dense),
+    same("FusedConv2D", kernel("FusedConv2D", { x, filter: pointwise, bias }, fused), dense),
+    same("DepthwiseConv2dNative", kernel("DepthwiseConv2dNative", { x, filter: taps }, attrs), depthwise),
+    same("FusedDepthwiseConv2D", kernel("FusedDepthwiseConv2D", { x, filter: taps, bias }, fused), depthwise),
+    same("BatchMatMul", () => tf.matMul(tf.reshape(x, [h * w, c]), tf.reshape(pointwise, [c, c])), dense),
+    same("Sum over pixels", () => tf.sum(x, [0, 1, 2])),
+    same("Mean over pixels", () => tf.mean(x, [1, 2])),
+    same("ResizeBilinear", kernel("ResizeBilinear", { images: half }, { ...resize, size: [h, w] })),
+    same("ResizeBilinearGrad", kernel("ResizeBilinearGrad", { images: half, dy: x }, resize)),
+    same("Tile", () => tf.tile(tf.reshape(bias, [1, 1, 1, c]), [1, h, w, 1])),
+    same("GatherV2", () => tf.gather(x, [0], 0)),
+    same("Maximum", () => tf.maximum(x, 0)),
+  ];
+}
+
 const SCALES: [number, number, number][] = [
   [80, 100, 64],
   [40, 50, 128],
@@ -531,6 +567,7 @@ function* groups(): Generator<() => Contest[]> {
     yield () => denseContests([1, h, w, 256], 256, 3, 1);
     yield () => groupNormContests([1, h, w, 256], 32);
   }
+  yield replacementContests;
   yield matMulContests;
   yield lossAndOptimiserContests;
 }

@@ -51,6 +51,11 @@ export async function packPackages(): Promise<PackedPackages> {
   const manifests = publishedManifests();
   const packed = await npm(root, ["pack", "--json", "--pack-destination", folder, ...workspaceFlags(manifests)]);
   const tarballs = new Map((JSON.parse(packed) as PackedFile[]).map((file) => [file.name, file]));
+  for (const { name, files } of tarballs.values()) {
+    if (!files.some(({ path }) => path === "dist/index.js")) {
+      throw new Error(`${name} has no dist/index.js; build the packages first: npm run build.`);
+    }
+  }
   const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return {
     tarballs,

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { describe, it } from "vitest";
 import { BatchNorm, groupNorm } from "../src";
 import { backends, onBackend } from "./backends";
-import { expectClose, fromMap, type GoldenArray, golden, largest, toMap, toVector } from "./golden";
+import { expectClose, fromMap, type GoldenArray, golden, largest, toMap, toVector } from "./fixtures/golden";
 
 interface GroupCase {
   readonly num_groups: number;

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { describe, it } from "vitest";
 import { adaptiveAveragePool, resizeBilinear } from "../src";
 import { backends, onBackend } from "./backends";
-import { expectClose, fromMap, type GoldenArray, golden, toMap } from "./golden";
+import { expectClose, fromMap, type GoldenArray, golden, toMap } from "./fixtures/golden";
 
 interface ResamplingCase {
   readonly input: GoldenArray;

@@ -222,6 +222,13 @@ describe("deserializeDetector", () => {
     }
   });
 
+  it("does not take foreign arrays for weights", () => {
+    const foreign: StoredArray = { dtype: "U8", shape: [3_000_000], data: new Uint8Array(3_000_000) };
+    const padded = new Map([...arrays, ["optimizer/x", foreign]]);
+    const model = JSON.stringify({ ...INPUT, head: { ...INPUT.head, channels: 1024, groups: 4 } });
+    expect(refusal(serializeSafetensors(padded, { ...metadata, model })).message).toMatch(/ask for at least/);
+  });
+
   it("refuses weights of another model, and weights that are missing", () => {
     const fewer = JSON.stringify(CLASSES.slice(1));
     expect(refusal(withMetadata({ classes: fewer })).message).toMatch(/"head\.classes\.weight" has shape/);

@@ -1,4 +1,5 @@
 // A way to write a loss whose gradient is computed next to its value, so that the backward pass is one multiplication. Internal.
+// TensorFlow.js' own gradients of such losses would keep and launch several times as much.
 import * as tf from "@tensorflow/tfjs-core";
 
 /**

@@ -1,4 +1,5 @@
-// RetinaNet's anchors (Lin et al. 2017, §4): boxes of a few scales and ratios centred on every cell's corner, in mmdetection's order.
+// RetinaNet's anchors (Lin et al. 2017, §4): boxes of a few scales and ratios centred on every cell's corner.
+// Order and float32 rounding are mmdetection's, since equal overlaps decide in max-iou-assign.ts.
 import type { MapSize } from "./points";
 
 const { fround } = Math;

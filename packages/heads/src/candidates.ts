@@ -1,4 +1,5 @@
 // The boxes of one image that wait for suppression, each with one class and one score. Internal: multiclass-nms.ts and the heads fill it.
+// The order of adding decides between equal scores.
 import type { Detections } from "@caddet/core";
 import { batchedNms } from "./nms";
 

@@ -54,12 +54,14 @@ function bestPoints(values: Float32Array, limit: number): Uint8Array {
 
 // max over classes of the score times the factor; -1 where it is NaN.
 function bestScores({ classes, factors }: LevelPredictions, numClasses: number): Float32Array {
-  return Float32Array.from({ length: classes.length / numClasses }, (_, p) => {
+  const values = new Float32Array(classes.length / numClasses);
+  for (let p = 0; p < values.length; p++) {
     let top = Number.NEGATIVE_INFINITY;
     for (let i = p * numClasses; i < (p + 1) * numClasses; i++) if (classes[i]! > top) top = classes[i]!;
     const value = sigmoid(top) * (factors?.[p] ?? 1);
-    return Number.isNaN(value) ? -1 : value;
-  });
+    values[p] = Number.isNaN(value) ? -1 : value;
+  }
+  return values;
 }
 
 // Pairs of point and class above the threshold, as indices into the class logits and their class scores.

@@ -1,4 +1,5 @@
 // Losses of single numbers: binary cross-entropy on logits (FCOS's centerness) and the absolute difference (RetinaNet's boxes).
+// Neither averages: the heads weigh and divide.
 import { ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { withGradient } from "./analytic";

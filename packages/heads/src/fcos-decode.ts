@@ -1,4 +1,5 @@
 // From FCOS's raw maps to detections: one read of all maps, then typed arrays. Scores are class score times centerness.
+// The choice among candidates is in dense-decode.ts (FCOS §3.2; mmdetection 2.3 and 2.28).
 import { type Detections, type ImageSize, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { decodeImage, type LevelPredictions } from "./dense-decode";

@@ -1,4 +1,5 @@
 // What an FCOS head can be told, with the defaults of the paper's implementation (mmdetection 2.3, FCOS with group norm).
+// Plain data and its checks; the head is in fcos-head.ts.
 import { ConfigError, type Random } from "@caddet/core";
 import type { RegressRange } from "./assign";
 import { checkHeadSettings, type MmdetFlavour, TEST_DEFAULTS, type TestOptions } from "./head-settings";

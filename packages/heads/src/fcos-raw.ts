@@ -1,4 +1,5 @@
 // What an FCOS head predicts before losses or boxes: three maps a level.
+// It says nothing of what they mean for an image; fcos-loss.ts and fcos-decode.ts do.
 import { ShapeError } from "@caddet/core";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { MapSize } from "./points";

@@ -1,4 +1,5 @@
 // The sigmoid focal loss (Lin et al. 2017, Eq. 5) with its gradient, as one operation that a backend may fuse.
+// It neither averages nor weighs rows: the heads do.
 import { defineOperation, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { withGradient } from "./analytic";

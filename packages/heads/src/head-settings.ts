@@ -1,4 +1,5 @@
 // What all dense heads can be told about towers and detections, and the checks of it.
+// Each head adds its own in fcos-options.ts or retina-options.ts.
 import { ConfigError, type FeaturePyramid, ShapeError } from "@caddet/core";
 import type { TowerSettings } from "./tower";
 

@@ -1,4 +1,5 @@
 // From boxes with one score a class to detections: threshold, score factors, suppression, limit.
+// The heads go through dense-decode.ts, which need not build one score a box and class.
 import { type Detections, ShapeError } from "@caddet/core";
 import { CandidateList } from "./candidates";
 import { countBoxes } from "./overlaps";

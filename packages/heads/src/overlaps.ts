@@ -1,4 +1,5 @@
 // How much boxes overlap, pair by pair, on typed arrays. The differentiable loss is in iou-loss.ts.
+// Floors as in mmdetection, so that boxes without area give 0.
 import { ShapeError } from "@caddet/core";
 
 /** Intersection over union, over the first box's area, or the generalised IoU of Rezatofighi et al. 2019. */

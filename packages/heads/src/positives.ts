@@ -1,4 +1,5 @@
 // The part of a dense loss that only concerns predictions with a box: their rows, and sums of their losses by image. Internal.
+// Which those are comes from assign.ts or retina-targets.ts.
 import * as tf from "@tensorflow/tfjs-core";
 
 /**

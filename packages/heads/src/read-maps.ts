@@ -1,4 +1,5 @@
 // Brings the maps of all levels to the CPU by one asynchronous read. Internal.
+// What the numbers mean is the business of the decoders.
 import * as tf from "@tensorflow/tfjs-core";
 
 /** Gives the numbers `[H_l * W_l * K]` of one image in one level of one group of maps. */

@@ -1,4 +1,5 @@
 // From RetinaNet's raw maps to detections: one read of all maps, then typed arrays.
+// The choice among candidates is in dense-decode.ts (mmdetection 2.3 and 2.28).
 import { type Detections, type ImageSize, ShapeError } from "@caddet/core";
 import { levelAnchors } from "./anchors";
 import { decodeDeltas } from "./coders";

@@ -1,4 +1,5 @@
 // What a RetinaNet head can be told, with the defaults of the paper's implementation (mmdetection 2.3).
+// Plain data and its checks; the head is in retina-head.ts.
 import { ConfigError, type Random } from "@caddet/core";
 import type { AnchorOptions } from "./anchors";
 import { checkHeadSettings, type MmdetFlavour, TEST_DEFAULTS, type TestOptions } from "./head-settings";

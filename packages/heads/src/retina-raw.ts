@@ -1,4 +1,5 @@
 // What a RetinaNet head predicts before losses or boxes: two maps a level.
+// It says nothing of what they mean for an image; retina-loss.ts and retina-decode.ts do.
 import { ShapeError } from "@caddet/core";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { RawGeometry } from "./fcos-raw";

@@ -1,4 +1,5 @@
 // RetinaNet's targets: which anchor learns which box, and as which shift. On the CPU in typed arrays.
+// The rule itself is in max-iou-assign.ts.
 import type { GroundTruth, ImageSize } from "@caddet/core";
 import { type AnchorOptions, baseAnchors, levelAnchors } from "./anchors";
 import { encodeDeltas } from "./coders";

@@ -1,4 +1,5 @@
 // Weights of mmdetection's FCOSHead and RetinaHead under these heads' names and in their layout.
+// It reads no files: core's `parseSafetensors` gives it arrays.
 import { CheckpointError, fromTorchLayout, type StoredArray } from "@caddet/core";
 
 const TOWERS: Readonly<Record<string, string>> = { cls_convs: "classTower", reg_convs: "boxTower" };

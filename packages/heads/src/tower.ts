@@ -1,4 +1,5 @@
 // A tower of a dense head: the same few layers on every level, each a convolution, a normalisation and a ReLU.
+// Prediction layers are the heads' own.
 import { BatchNorm, Conv, DepthwiseConv, GroupNorm, Module, type Random } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 

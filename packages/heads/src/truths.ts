@@ -1,4 +1,5 @@
 // Checks of annotations before they become targets: at the border, so that the loops behind need none.
+// It knows nothing of points or anchors.
 import { DatasetError, type GroundTruth, ShapeError } from "@caddet/core";
 
 /**

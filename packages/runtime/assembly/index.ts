@@ -20,3 +20,4 @@ export { sgd, sumOfSquares } from "./optimiser";
 export { biasAndClamp } from "./channels";
 export { columnSums, columnSumsScratch, rowSums } from "./reduction";
 export { adaptivePool, adaptivePoolGrad, resizeBilinear, resizeBilinearGrad } from "./resampling";
+export { extremum } from "./extrema";

@@ -28,6 +28,6 @@ it("CaddetSumOfSquares sums over all inputs in double precision", () => {
   expect(sum!.shape).toEqual([]);
   expect(sum!.values[0]).toBe(Math.fround(1e8 + 1001));
   const x2 = uniform(random, [333]);
-  const expected = x2.values.reduce((total: number, value: number) => total + value * value, 0);
+  const expected = Array.from(x2.values).reduce((total, value) => total + value * value, 0);
   expectClose(onWasm("CaddetSumOfSquares", { x0: x2 })[0]!, { values: [expected], shape: [] }, 1e-6);
 });

@@ -4,9 +4,9 @@ import { composeDetector, type Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
 
 /** Node 0 has two paths, node 1 has one. */
-export const NODE_OF_PATH = [0, 0, 1];
+const NODE_OF_PATH = [0, 0, 1];
 /** C_tot is 36. */
-export const COST = { node: [10, 20], path: [1, 2, 3] };
+const COST = { node: [10, 20], path: [1, 2, 3] };
 
 /** The mean of each image, as a map of one cell. With gates it plays a routed network, without a static one. */
 export class FakeBackbone extends Module implements Backbone {

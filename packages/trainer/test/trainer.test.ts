@@ -3,7 +3,14 @@ import { ConfigError, NonFiniteError, readState } from "@caddet/core";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createTrainer, type StepRecord, type TrainBatch, type TrainerOptions, type TrainHook } from "../src";
+import {
+  createTrainer,
+  type StepRecord,
+  type TrainBatch,
+  type TrainConfig,
+  type TrainerOptions,
+  type TrainHook,
+} from "../src";
 import { fakeDetector } from "./fake-parts";
 import { squares, squaresBatch, tinyConfig, tinyDetector } from "./tiny-run";
 
@@ -243,6 +250,35 @@ describe("Trainer", () => {
     expect(records[0]).not.toHaveProperty("openPaths");
     trainer.dispose();
     detector.dispose();
+  });
+
+  it.each([
+    [{ biasLrFactor: 1 }, ["bias"]],
+    [{ biasDecayFactor: 1 }, ["bias"]],
+    [{ normDecayFactor: 1 }, ["norm"]],
+    [{ weightDecay: 0 }, ["weight"]],
+    [{ clipNorm: 1e-3 }, ["bias", "norm", "weight"]],
+    [{ clipNorm: null, momentum: 0.5 }, []],
+  ] as const)("hands %j to the optimiser: other %j after one step", async (optimizer, kinds) => {
+    const parametersAfter = async (changes: Partial<TrainConfig["optimizer"]>) => {
+      const config = tinyConfig({ schedule: { maxSteps: 1 }, optimizer: { weightDecay: 0.5, ...changes } });
+      const detector = tinyDetector(config, 1);
+      // shifts start at 0, where decay does nothing
+      for (const { variable } of detector.namedParameters().values()) {
+        tf.tidy(() => variable.assign(tf.add(variable, 0.01)));
+      }
+      const trainer = createTrainer({ detector, batches: squares(1), config });
+      await trainer.run();
+      const values = [...detector.namedParameters().values()].map(
+        (p) => [p.kind, p.variable.dataSync().join()] as const,
+      );
+      trainer.dispose();
+      detector.dispose();
+      return values;
+    };
+    const usual = await parametersAfter({});
+    const changed = (await parametersAfter(optimizer)).filter(([, value], i) => value !== usual[i]![1]);
+    expect([...new Set(changed.map(([kind]) => kind))].sort()).toEqual(kinds);
   });
 
   it.each(["scale", "fixed", "loss"] as const)("makes the %s mapping that the configuration names", (mapping) => {

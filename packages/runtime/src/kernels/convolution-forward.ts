@@ -1,6 +1,6 @@
 // Forward convolutions, dense and depthwise, plain and fused with bias and activation: NHWC, float32, dilation 1. They are
 // faster than tfjs's, most of all in training, where tfjs packs each new filter for its cache. What else there is (other
-// activations, dilation, channel multipliers) stays with tfjs.
+// activations, dilation, channel multipliers, very few channels) stays with tfjs.
 import {
   Conv2D,
   DepthwiseConv2dNative,
@@ -12,6 +12,9 @@ import {
 } from "@tensorflow/tfjs-core";
 import { type ConvolutionInfo, convolutionInfo, writeGeometry } from "./geometry";
 import { addressOf, type Heap, makeOutput, replacement, sizeOf, withScratch } from "./heap";
+
+/** Vectors hold four channels; with fewer than two of them tfjs's depthwise kernel is the faster one. */
+const FEWEST_DEPTHWISE_CHANNELS = 8;
 
 type Bounds = readonly [floor: number, ceiling: number];
 
@@ -29,7 +32,8 @@ function supported(kernel: string, inputs: NamedTensorInfoMap, attrs: NamedAttrM
     return undefined;
   if (attrs.dilations != null && [attrs.dilations].flat().some((dilation) => dilation !== 1)) return undefined;
   const info = convolutionInfo(kernel, x.shape, filter.shape, attrs, depthwise);
-  if (depthwise && info.outChannels !== info.inChannels) return undefined;
+  if (depthwise && (info.outChannels !== info.inChannels || info.inChannels < FEWEST_DEPTHWISE_CHANNELS))
+    return undefined;
   if (sizeOf(x.shape) === 0 || sizeOf(info.outShape) === 0) return undefined;
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== info.outChannels)) return undefined;
   return { x, filter, bias, info };

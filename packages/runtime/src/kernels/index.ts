@@ -10,6 +10,7 @@ import {
 } from "./convolution-forward";
 import { gatherKernel, tileKernel } from "./copies";
 import { depthwiseBackpropFilterKernel, depthwiseBackpropInputKernel } from "./depthwise";
+import { maximumKernel, minimumKernel } from "./extrema";
 import { focalLossKernel } from "./focal-loss";
 import { gatedSumGradKernel, gatedSumKernel } from "./gates";
 import { batchMatMulKernel } from "./matmul";
@@ -61,6 +62,8 @@ const replacements: readonly (() => KernelConfig)[] = [
   tfjsResizeGradKernel,
   gatherKernel,
   tileKernel,
+  maximumKernel,
+  minimumKernel,
 ];
 
 /**

@@ -146,6 +146,7 @@ export interface KernelExports {
     size: number,
   ): void;
   repeatSlices(x: number, out: number, outer: number, size: number, repeats: number): void;
+  extremum(a: number, b: number, out: number, size: number, single: number, larger: number): void;
   matMulScratch(m: number, n: number, k: number, transposeA: number): number;
   matMul(
     a: number,
