@@ -4,15 +4,12 @@
 // Usage: node scripts/check-imports.mjs [root], where root is a git checkout (default: this repository).
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { checkImports } from "./checks/imports.mjs";
-import { checkNodeFree } from "./checks/node-free.mjs";
-import { checkSources } from "./checks/sources.mjs";
-import { checkTexts } from "./checks/texts.mjs";
+import { checkRepository } from "./checks/repository.mjs";
 import { readWorkspace } from "./checks/workspace.mjs";
 
 const root = resolve(process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url)));
 const workspace = readWorkspace(root);
-const violations = [checkImports, checkNodeFree, checkSources, checkTexts].flatMap((check) => check(workspace));
+const violations = checkRepository(workspace);
 
 for (const violation of violations) console.error(violation);
 if (violations.length > 0) {

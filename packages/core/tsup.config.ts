@@ -1,4 +1,4 @@
 import { defineConfig } from "tsup";
 import { packageBuild } from "../../tsup.base";
 
-export default defineConfig(packageBuild({ index: "src/index.ts", base: "src/base.ts" }));
+export default defineConfig(packageBuild({ index: "src/index.ts", base: "src/base.ts", schema: "src/schema.ts" }));

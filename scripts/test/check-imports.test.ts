@@ -4,7 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { checkRepository } from "../checks/repository.mjs";
+import { readWorkspace } from "../checks/workspace.mjs";
 
 const script = fileURLToPath(new URL("../check-imports.mjs", import.meta.url));
 const header = "// What this file is.\n";
@@ -14,6 +16,7 @@ let root: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "caddet-imports-"));
   execFileSync("git", ["init", "--quiet"], { cwd: root });
+  vi.stubEnv("npm_config_registry", undefined);
   writePackage("packages/core", "@caddet/core", {});
   writePackage("packages/heads", "@caddet/heads", { dependencies: { "@caddet/core": "1.0.0" } });
   writePackage("packages/coco", "@caddet/coco", { dependencies: { "@caddet/core": "1.0.0" } });
@@ -29,7 +32,10 @@ beforeEach(() => {
   write("bench/main.ts", 'import { one } from "@caddet/core";\nconsole.log(one);\n');
 });
 
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true, force: true });
+});
 
 function write(file: string, text: string) {
   mkdirSync(dirname(join(root, file)), { recursive: true });
@@ -41,21 +47,33 @@ function writePackage(folder: string, name: string, fields: Record<string, unkno
   write(`${folder}/package.json`, JSON.stringify({ name, exports, ...fields }));
 }
 
-function check(environment: Record<string, string> = {}) {
-  const { npm_config_registry: _, ...inherited } = process.env;
-  const run = spawnSync(process.execPath, [script, root], { encoding: "utf8", env: { ...inherited, ...environment } });
-  return { code: run.status, lines: run.stderr.split("\n").filter((line) => line !== ""), stdout: run.stdout };
+function violations() {
+  return checkRepository(readWorkspace(root));
 }
 
-/** Expects exactly one violation, beside the closing count. */
-function expectViolation(pattern: RegExp, environment?: Record<string, string>) {
-  const { code, lines } = check(environment);
-  expect(lines).toEqual([expect.stringMatching(pattern), expect.stringMatching(/^1 violation of /)]);
-  expect(code).toBe(1);
+/** Expects exactly one violation. */
+function expectViolation(pattern: RegExp) {
+  expect(violations()).toEqual([expect.stringMatching(pattern)]);
+}
+
+function runScript() {
+  return spawnSync(process.execPath, [script, root], { encoding: "utf8" });
 }
 
 it("passes a repository that keeps the rules", () => {
-  expect(check()).toEqual({ code: 0, lines: [], stdout: expect.stringContaining("5 packages") });
+  expect(violations()).toEqual([]);
+  const { status, stdout } = runScript();
+  expect(stdout).toMatch(/5 packages, \d+ files, no violation/);
+  expect(status).toBe(0);
+});
+
+it("prints each violation and exits with 1 otherwise", () => {
+  write("packages/core/src/extra.ts", "export const two = 2;\n");
+  const { status, stderr } = runScript();
+  expect(stderr).toMatch(
+    /^packages\/core\/src\/extra\.ts:1: has no header; .*\n\n1 violation of the repository's rules\.\n$/,
+  );
+  expect(status).toBe(1);
 });
 
 describe("imports between packages", () => {
@@ -125,9 +143,9 @@ describe("manifests", () => {
 
   it("rejects a cycle, and names it", () => {
     writePackage("packages/core", "@caddet/core", { devDependencies: { "@caddet/heads": "1.0.0" } });
-    const { code, lines } = check();
-    expect(lines).toContainEqual(expect.stringContaining("@caddet/heads → @caddet/core → @caddet/heads is a cycle"));
-    expect(code).toBe(1);
+    expect(violations()).toContainEqual(
+      expect.stringContaining("@caddet/heads → @caddet/core → @caddet/heads is a cycle"),
+    );
   });
 });
 
@@ -181,10 +199,9 @@ describe("texts", () => {
 
   it("rejects the host of the registry that npm is set up with", () => {
     write("notes.md", "Packages come from packages.example.org.\n");
-    expect(check().code).toBe(0);
-    expectViolation(/^notes\.md:1: names the registry packages\.example\.org; /, {
-      npm_config_registry: `https:${separator}${separator}packages.example.org/npm/`,
-    });
+    expect(violations()).toEqual([]);
+    vi.stubEnv("npm_config_registry", `https:${separator}${separator}packages.example.org/npm/`);
+    expectViolation(/^notes\.md:1: names the registry packages\.example\.org; /);
   });
 
   it("rejects a path of one machine", () => {
@@ -200,6 +217,6 @@ describe("texts", () => {
   it("leaves out what git ignores", () => {
     write(".gitignore", "dist/\n");
     write("packages/core/dist/index.js", `// ${["", "home", "someone"].join(separator)}\n`);
-    expect(check().code).toBe(0);
+    expect(violations()).toEqual([]);
   });
 });

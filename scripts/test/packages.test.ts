@@ -1,5 +1,6 @@
 // Every package as a user gets it: its tarball, installed into an empty folder next to TensorFlow.js. ESM and CJS give the same
 // names, browser bundles of all but ./node need nothing of Node's, the command line starts, and nothing runs at install time.
+import { rm } from "node:fs/promises";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -57,6 +58,10 @@ describe.each(publishedManifests())("$name", (manifest) => {
 
   beforeAll(async () => {
     folder = await packed.install(manifest.name);
+  }, 120_000);
+
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
   }, 120_000);
 
   it("packs its build, its sources, its README and no tests", () => {

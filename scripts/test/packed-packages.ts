@@ -22,7 +22,7 @@ export interface PackageManifest {
 }
 
 /** What `npm pack --json` tells of one tarball. */
-export interface PackedFile {
+interface PackedFile {
   readonly name: string;
   readonly filename: string;
   readonly files: readonly { readonly path: string }[];
@@ -53,6 +53,7 @@ export async function packPackages(): Promise<PackedPackages> {
   const tarballs = new Map((JSON.parse(packed) as PackedFile[]).map((file) => [file.name, file]));
   for (const { name, files } of tarballs.values()) {
     if (!files.some(({ path }) => path === "dist/index.js")) {
+      rmSync(folder, { recursive: true });
       throw new Error(`${name} has no dist/index.js; build the packages first: npm run build.`);
     }
   }

@@ -1,6 +1,8 @@
 // How the demo trains: a small supernet from scratch, in minutes on two CPU cores. Images go in at half their size; the scale intervals
 // are measured in source pixels, as the scenes are drawn by them.
+import { type ModelConfig, parseModelConfig } from "@caddet/detector";
 import { parseTrainConfig, type TrainConfig } from "@caddet/trainer";
+import { parts } from "./parts";
 
 /**
  * The demo's configuration.
@@ -8,8 +10,8 @@ import { parseTrainConfig, type TrainConfig } from "@caddet/trainer";
  * @param seed of weights, order and mirroring
  * @param steps of eight images each
  */
-export function demoConfig(seed: number, steps: number): TrainConfig {
-  return parseTrainConfig({
+export function demoConfig(seed: number, steps: number): TrainConfig & { readonly model: ModelConfig } {
+  const config = parseTrainConfig({
     seed,
     model: {
       backbone: { preset: "small", layers: 6, pyramid: 64 },
@@ -25,8 +27,10 @@ export function demoConfig(seed: number, steps: number): TrainConfig {
       },
     },
     data: { shorter: 192, longer: 256, batchSize: 8, prefetch: 3 },
-    optimizer: { lr: 0.02, clipNorm: 10 },
+    optimizer: { type: "adamw", lr: 0.003, weightDecay: 0.01, clipNorm: 10 },
     schedule: { epochs: 100, maxSteps: steps, policy: "cosine", warmupSteps: 50 },
-    budget: { ratio: 0.1, reduce: "sum", pixels: "source" },
+    // In so few steps the routers need a firmer hand than λ1 = 1.
+    budget: { ratio: 0.15, reduce: "sum", weight: 5, pixels: "source" },
   });
+  return { ...config, model: parseModelConfig(config.model, parts) };
 }

@@ -11,13 +11,14 @@ import { type BackendName, prepareBackend } from "@caddet/runtime/node";
 import { createTrainer, evaluateDetector, type StepRecord, spreadOf } from "@caddet/trainer";
 import { checkpointHook, metricsHook, progressHook, runFolder, writeFileAtomic } from "@caddet/trainer/node";
 import { demoConfig } from "./config";
+import { parts } from "./parts";
 import { buildReport } from "./report";
 import { drawScenes } from "./scenes";
 
 const { values: args } = parseArgs({
   options: {
     seed: { type: "string", default: "0" },
-    steps: { type: "string", default: "600" },
+    steps: { type: "string", default: "1100" },
     out: { type: "string", default: "runs/demo" },
     backend: { type: "string", default: "auto" },
   },
@@ -32,7 +33,7 @@ await mkdir(folder.path, { recursive: true });
 
 say("drawing scenes");
 const scenes = join(folder.path, "scenes");
-await drawScenes({ out: scenes, seed, train: 1200, val: 200 });
+await drawScenes({ out: scenes, seed, train: 1600, val: 200, width: 432, height: 324 });
 const trainSet = filterForTraining(await loadDataset(scenes, "train"));
 const valSet = await loadDataset(scenes, "val");
 const classes = valSet.categories.names.map((name, i) => ({ id: valSet.categories.ids[i]!, name }));
@@ -55,7 +56,7 @@ const batches = createLoader(trainSet, {
   dropLast: true,
   seed,
 });
-const detector = buildDetector(config.model, { numClasses: classes.length, random: createRandom(seed) });
+const detector = buildDetector(config.model, { parts, numClasses: classes.length, random: createRandom(seed) });
 const records: StepRecord[] = [];
 const trainer = createTrainer({
   detector,

@@ -2,8 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { ConfigError } from "@caddet/core";
+import { type ModelConfig, parseModelConfig } from "@caddet/detector";
 import { parseTrainConfig, setConfigValue, type TrainConfig, type TrainConfigInput } from "@caddet/trainer";
 import { createJiti } from "jiti";
+import { parts } from "./parts";
+
+/** A run's configuration with every default filled in, the model's as well. */
+export type RunConfig = TrainConfig & { readonly model: ModelConfig };
 
 async function load(file: string): Promise<unknown> {
   const path = resolve(file);
@@ -24,10 +29,11 @@ async function load(file: string): Promise<unknown> {
  * @returns the whole configuration
  * @throws ConfigError when the file or a setting is not usable
  */
-export async function loadConfig(file: string | undefined, overrides: readonly string[]): Promise<TrainConfig> {
+export async function loadConfig(file: string | undefined, overrides: readonly string[]): Promise<RunConfig> {
   const loaded = file === undefined ? {} : await load(file);
   if (typeof loaded !== "object" || loaded === null) {
     throw new ConfigError(`${file} must export a configuration object as its default, got ${typeof loaded}.`, { file });
   }
-  return parseTrainConfig(overrides.reduce(setConfigValue, loaded as TrainConfigInput));
+  const config = parseTrainConfig(overrides.reduce(setConfigValue, loaded as TrainConfigInput));
+  return { ...config, model: parseModelConfig(config.model, parts) };
 }

@@ -4,6 +4,7 @@ import { CheckpointError } from "@caddet/core";
 import { type DetectorBundle, deserializeDetector } from "@caddet/detector";
 import { parseTrainConfig, type TrainConfig } from "@caddet/trainer";
 import { latestCheckpoint, runFolder } from "@caddet/trainer/node";
+import { parts } from "./parts";
 
 /** A detector, and how its images were prepared. */
 export interface LoadedModel extends DetectorBundle {
@@ -22,7 +23,7 @@ export async function loadModel(run: string): Promise<LoadedModel> {
   const found = await stat(run).catch(() => undefined);
   if (!found) throw new CheckpointError(`${run} is not there. --run takes a run's folder or a model file.`, { run });
   const file = found.isDirectory() ? await latestCheckpoint(runFolder(run)) : run;
-  const bundle = deserializeDetector(await readFile(file), file);
+  const bundle = deserializeDetector(await readFile(file), { parts, file });
   try {
     const { data } = parseTrainConfig(JSON.parse(bundle.metadata.training ?? "{}"));
     return { ...bundle, file, data };

@@ -2,6 +2,7 @@
 // whoever implements one of these can swap that part of a detector.
 import type { Scalar, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import type { Module } from "./module";
+import type { Random } from "./random";
 
 /** Feature maps from fine to coarse. Who receives them owns them. */
 export interface FeaturePyramid {
@@ -123,6 +124,61 @@ export interface DetectionHead<Raw = unknown> extends Module {
   /** Releases what `forward` returned. */
   disposeRaw(raw: Raw): void;
 }
+
+/** What every part's configuration says: which kind of part it is for. */
+export type PartConfig = { readonly type: string };
+
+/** One kind of a detector's parts: how its configuration is checked, and how it is built from it. */
+export interface PartFactory<Config extends PartConfig, Context, Part> {
+  /** The name by which a configuration's `type` asks for it. */
+  readonly type: string;
+  /**
+   * Checks a configuration and fills in its defaults.
+   *
+   * @param config what someone wrote, as plain data
+   * @param at the dotted path at which it stands, for error texts, e.g. `model.head`; default none
+   * @returns the whole configuration, which can be saved as JSON and parsed again
+   * @throws ConfigError that names the key
+   */
+  parse(config: unknown, at?: string): Config;
+  /**
+   * Builds the part with fresh weights.
+   *
+   * @param config what `parse` returned
+   * @param context what the part has to fit
+   * @returns the part, the caller's
+   * @throws ConfigError when no part can be made of them; no tensor is left then
+   */
+  build(config: Config, context: Context): Part;
+  /**
+   * A number of weights that `build` makes at least, found without building. A file that holds fewer is refused before memory is
+   * asked for; of a part without this method, everything that its configuration asks for is built.
+   */
+  minWeights?(config: Config, context: Context): number;
+}
+
+/** What a backbone is built from, beside its configuration. */
+export interface BackboneContext {
+  /** Where the initial weights come from. */
+  readonly random: Random;
+}
+
+/** What a head is built from, beside its configuration. */
+export interface HeadContext {
+  /** Channels of every level of the pyramid. */
+  readonly inChannels: number;
+  /** Pixels of the network's input for one cell of each level, fine to coarse. */
+  readonly strides: readonly number[];
+  readonly numClasses: number;
+  /** Where the initial weights come from. */
+  readonly random: Random;
+}
+
+/** One kind of backbone. */
+export type BackboneFactory<Config extends PartConfig = PartConfig> = PartFactory<Config, BackboneContext, Backbone>;
+
+/** One kind of head. */
+export type HeadFactory<Config extends PartConfig = PartConfig> = PartFactory<Config, HeadContext, DetectionHead>;
 
 /** A function from features `[B, H, W, C]` to gates `[B, K]` in [0, 1]. */
 export interface Router extends Module {

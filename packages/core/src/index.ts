@@ -2,11 +2,17 @@
 export * from "./base";
 export type {
   Backbone,
+  BackboneContext,
+  BackboneFactory,
   BackboneOutput,
   DetectionHead,
   FeaturePyramid,
+  HeadContext,
+  HeadFactory,
   HeadLoss,
   Neck,
+  PartConfig,
+  PartFactory,
   RoutedOutput,
   RouteGates,
   Router,

@@ -88,14 +88,14 @@ export abstract class Module {
   }
 
   /**
-   * Overwrites parameters and buffers by name.
+   * Says which names of a state match, and fails where {@link loadStateDict} would. Nothing is changed.
    *
    * @param state arrays by name, in this module's layout
    * @param options `strict` (default true) refuses missing and unexpected names
-   * @returns which names matched
-   * @throws CheckpointError on a shape that differs, and on names that do not match when strict; nothing is changed then
+   * @returns which names match
+   * @throws CheckpointError on a shape or type that differs, and on names that do not match when strict
    */
-  loadStateDict(
+  checkStateDict(
     state: ReadonlyMap<string, Pick<StoredArray, "shape" | "data">>,
     { strict = true }: { readonly strict?: boolean } = {},
   ): LoadReport {
@@ -125,11 +125,28 @@ export abstract class Module {
         throw new CheckpointError(`"${name}" of shape [${shape}] needs ${size} numbers, got ${data.length}.`, { name });
       }
     }
-    for (const name of loaded) {
+    return { loaded, missing, unexpected };
+  }
+
+  /**
+   * Overwrites parameters and buffers by name.
+   *
+   * @param state arrays by name, in this module's layout
+   * @param options `strict` (default true) refuses missing and unexpected names
+   * @returns which names matched
+   * @throws CheckpointError on a shape or type that differs, and on names that do not match when strict; nothing is changed then
+   */
+  loadStateDict(
+    state: ReadonlyMap<string, Pick<StoredArray, "shape" | "data">>,
+    options: { readonly strict?: boolean } = {},
+  ): LoadReport {
+    const report = this.checkStateDict(state, options);
+    const own = this.stateDict();
+    for (const name of report.loaded) {
       const { shape, data } = state.get(name)!;
       tf.tidy(() => own.get(name)!.assign(tf.tensor(data as Float32Array, [...shape], "float32")));
     }
-    return { loaded, missing, unexpected };
+    return report;
   }
 
   /** Frees every tensor below this module. */

@@ -127,6 +127,22 @@ describe("Module", () => {
       b.dispose();
     }));
 
+  it("says what would match without a change, and fails where loading would", () =>
+    onCpu(async () => {
+      const [a, b] = [new Block(0), new Block(1)];
+      const state = await readState(a);
+      const before = await readState(b);
+      const tensors = tf.memory().numTensors;
+      expect(b.checkStateDict(state)).toEqual({ loaded: [...state.keys()], missing: [], unexpected: [] });
+      expect(await readState(b)).toEqual(before);
+      expect(tf.memory().numTensors).toBe(tensors);
+      state.delete("scale");
+      expect(() => b.checkStateDict(state)).toThrow(/1 names are missing \(scale\)/);
+      expect(b.checkStateDict(state, { strict: false }).missing).toEqual(["scale"]);
+      a.dispose();
+      b.dispose();
+    }));
+
   it("cuts long lists of names in its message, not in its details", () =>
     onCpu(async () => {
       const network = new Network();

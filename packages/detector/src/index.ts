@@ -1,6 +1,6 @@
 // Every public name of @caddet/detector.
-export { buildDetector, type ClassEntry, type DetectorBundle, deserializeDetector, serializeDetector } from "./build";
-export { type ModelConfig, type ModelConfigInput, modelConfigSchema, parseModelConfig, supernetShape } from "./config";
+export { type BuildOptions, buildDetector } from "./build";
+export { type ModelConfig, type ModelConfigInput, type ModelParts, parseModelConfig } from "./config";
 export {
   composeDetector,
   type DetectionBatch,
@@ -9,4 +9,13 @@ export {
   type DetectorParts,
   type PyramidNeeds,
 } from "./detector";
-export { checkConfig } from "./schema";
+export {
+  type ClassEntry,
+  type DeserializeOptions,
+  type DetectorBundle,
+  type DetectorFile,
+  type DetectorToSave,
+  deserializeDetector,
+  readDetectorFile,
+  serializeDetector,
+} from "./file";

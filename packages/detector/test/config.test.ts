@@ -1,58 +1,53 @@
-import { ConfigError } from "@caddet/core";
-import { PRESETS } from "@caddet/supernet";
+import { type BackboneFactory, ConfigError } from "@caddet/core";
 import { describe, expect, it } from "vitest";
-import { parseModelConfig, supernetShape } from "../src";
+import { parseModelConfig } from "../src";
+import { peakFactory, poolFactory } from "./fake-factories";
+
+const parts = { backbones: [poolFactory], heads: [peakFactory] };
+const wide: BackboneFactory = {
+  type: "wide",
+  parse: () => ({ type: "wide" }),
+  build: (_, context) => poolFactory.build(poolFactory.parse({ channels: 64 }), context),
+};
 
 describe("parseModelConfig", () => {
-  it("defaults to the paper's network with mmdetection's FCOS head", () => {
-    expect(parseModelConfig({})).toEqual({
-      backbone: { type: "supernet", preset: "paper", threshold: 1e-4, gateValue: "soft" },
-      head: {
-        type: "fcos",
-        stackedConvs: 4,
-        tower: "full",
-        norm: "group",
-        groups: 32,
-        centerSampling: false,
-        centerSampleRadius: 1.5,
-        normOnBbox: false,
-        centernessOnReg: false,
-        boxLoss: "iou",
-        normaliser: "mmdet-2.3",
-        test: { scoreThreshold: 0.05, nmsIou: 0.5, nmsPre: 1000, maxPerImage: 100 },
-      },
-    });
+  it("takes the first of each kind of part, with its defaults, where nothing is said", () => {
+    const config = {
+      backbone: { type: "pool", channels: 4, levels: 2, threshold: 0.5 },
+      head: { type: "peak", width: 4, test: { sharpness: 1 } },
+    };
+    expect(parseModelConfig({}, parts)).toEqual(config);
+    expect(parseModelConfig({ backbone: {} }, { ...parts, backbones: [poolFactory, wide] })).toEqual(config);
+    expect(parseModelConfig({}, { ...parts, backbones: [wide, poolFactory] }).backbone.type).toBe("wide");
+  });
+
+  it("finds parts by their type", () => {
+    const both = { ...parts, backbones: [poolFactory, wide] };
+    expect(parseModelConfig({ backbone: { type: "wide" } }, both).backbone).toEqual({ type: "wide" });
+    expect(parseModelConfig({ backbone: { type: "pool" } }, both).backbone).toMatchObject({ channels: 4 });
   });
 
   it("is a fixed point, through JSON as well", () => {
-    const config = parseModelConfig({ backbone: { preset: "tiny", layers: 5 }, head: { channels: 8, groups: 2 } });
-    expect(parseModelConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    const config = parseModelConfig({ backbone: { channels: 8 }, head: { test: { sharpness: 2 } } }, parts);
+    expect(parseModelConfig(JSON.parse(JSON.stringify(config)), parts)).toEqual(config);
   });
 
   it.each([
-    [{ backbone: { treshold: 0.1 } }, 'backbone.treshold: unknown key. Did you mean "threshold"?'],
-    [{ head: { test: { nmsIuo: 0.1 } } }, 'head.test.nmsIuo: unknown key. Did you mean "nmsIou"?'],
-    [{ backbon: {} }, 'backbon: unknown key. Did you mean "backbone"?'],
-    [{ backbone: { preset: "large" } }, "backbone.preset: "],
-    [{ backbone: { channels: [] } }, "backbone.channels: "],
-    [{ backbone: { threshold: 2 } }, "backbone.threshold: "],
-    [{ backbone: { layers: 1e9 } }, "backbone.layers: "],
-    [{ head: { test: { maxPerImage: 0.5 } } }, "head.test.maxPerImage: "],
+    [{ backbone: { chanels: 1 } }, 'model.backbone.chanels: unknown key. Did you mean "channels"?'],
+    [{ head: { test: { sharpnes: 1 } } }, 'model.head.test.sharpnes: unknown key. Did you mean "sharpness"?'],
+    [{ backbon: {} }, 'model.backbon: unknown key. Did you mean "backbone"?'],
+    [{ backbone: { channels: 0.5 } }, "model.backbone.channels: "],
+    [{ backbone: [] }, "model.backbone: "],
+    [{ backbone: { type: "ssd" } }, 'model.backbone.type: there is no backbone "ssd". Known are pool.'],
+    [{ head: { type: 3 } }, "model.head.type: there is no head 3. Known are peak."],
+    [{ head: { type: "pool" } }, 'model.head.type: there is no head "pool". Known are peak.'],
     [undefined, "model: "],
   ])("refuses %j", (input, message) => {
-    expect(() => parseModelConfig(input)).toThrow(message);
-    expect(() => parseModelConfig(input)).toThrow(ConfigError);
+    expect(() => parseModelConfig(input, parts)).toThrow(message);
+    expect(() => parseModelConfig(input, parts)).toThrow(ConfigError);
   });
-});
 
-describe("supernetShape", () => {
-  it("takes a preset's numbers where none are given", () => {
-    expect(supernetShape(parseModelConfig({}))).toEqual(PRESETS.paper);
-    const own = { layers: 6, channels: [4, 8], sepConvs: 3, pyramid: 12 };
-    expect(supernetShape(parseModelConfig({ backbone: { preset: "tiny", ...own } }))).toEqual(own);
-    expect(supernetShape(parseModelConfig({ backbone: { preset: "small", layers: 9 } }))).toEqual({
-      ...PRESETS.small,
-      layers: 9,
-    });
+  it("says so when it knows no part at all", () => {
+    expect(() => parseModelConfig({}, { ...parts, heads: [] })).toThrow(/None are known: pass one in parts\.heads\./);
   });
 });

@@ -11,6 +11,7 @@ export {
   encodeDeltas,
 } from "./coders";
 export { binaryCrossEntropy, l1Loss } from "./elementwise-loss";
+export { type FcosConfig, fcosFactory } from "./fcos-factory";
 export { createFcosHead, FcosHead } from "./fcos-head";
 export type { FcosHeadOptions, FcosLossWeights, FcosSettings } from "./fcos-options";
 export type { FcosRaw } from "./fcos-raw";
@@ -22,6 +23,7 @@ export { type MulticlassNmsOptions, multiclassNms } from "./multiclass-nms";
 export { batchedNms, nms } from "./nms";
 export { bboxOverlaps, type OverlapMode } from "./overlaps";
 export { fcosPoints, type MapSize } from "./points";
+export { type RetinaConfig, retinaFactory } from "./retina-factory";
 export { createRetinaHead, RetinaHead } from "./retina-head";
 export type { RetinaHeadOptions, RetinaLossWeights, RetinaSettings } from "./retina-options";
 export type { RetinaRaw } from "./retina-raw";

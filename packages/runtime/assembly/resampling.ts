@@ -1,65 +1,12 @@
-// Bilinear resize and its gradient over NHWC. Output position i reads the input at i * scale + offset, clamped to its
-// first and last cell; which scale and offset (half-pixel centres, aligned corners) is decided outside.
+// The gradient of a bilinear resize, and adaptive average pooling with its gradient, over NHWC. The resize itself is tfjs's:
+// it is faster than ours was. Output position i reads the input at i * scale + offset, clamped to its first and last cell;
+// which scale and offset (half-pixel centres, aligned corners) is decided outside.
 import { madd, storeLanes, zero } from "./simd";
 
 // @ts-ignore: decorator
 @inline
 function position(index: i32, scale: f64, offset: f64, size: i32): f64 {
   return max(0, min(<f64>(size - 1), <f64>index * scale + offset));
-}
-
-export function resizeBilinear(
-  x: usize,
-  y: usize,
-  batch: i32,
-  inHeight: i32,
-  inWidth: i32,
-  channels: i32,
-  outHeight: i32,
-  outWidth: i32,
-  scaleY: f64,
-  offsetY: f64,
-  scaleX: f64,
-  offsetX: f64,
-): void {
-  const step = <usize>channels << 2;
-  const rowBytes = <usize>inWidth * step;
-  const whole = <usize>(channels & ~3) << 2;
-  const rest = channels & 3;
-  for (let b = 0; b < batch; b++) {
-    for (let oy = 0; oy < outHeight; oy++) {
-      const atY = position(oy, scaleY, offsetY, inHeight);
-      const top = <i32>atY;
-      const fy = <f32>(atY - <f64>top);
-      const above = x + <usize>top * rowBytes;
-      const below = top + 1 < inHeight ? above + rowBytes : above;
-      for (let ox = 0; ox < outWidth; ox++) {
-        const atX = position(ox, scaleX, offsetX, inWidth);
-        const left = <i32>atX;
-        const fx = <f32>(atX - <f64>left);
-        const across = left + 1 < inWidth ? step : 0;
-        const p00 = above + <usize>left * step;
-        const p10 = below + <usize>left * step;
-        const p01 = p00 + across;
-        const p11 = p10 + across;
-        const w00 = f32x4.splat((1 - fy) * (1 - fx)), w01 = f32x4.splat((1 - fy) * fx);
-        const w10 = f32x4.splat(fy * (1 - fx)), w11 = f32x4.splat(fy * fx);
-        let o: usize = 0;
-        for (; o < whole; o += 16) {
-          const high = madd(w01, v128.load(p01 + o), f32x4.mul(w00, v128.load(p00 + o)));
-          const low = madd(w11, v128.load(p11 + o), f32x4.mul(w10, v128.load(p10 + o)));
-          v128.store(y + o, f32x4.add(high, low));
-        }
-        if (rest) {
-          const high = madd(w01, v128.load(p01 + o), f32x4.mul(w00, v128.load(p00 + o)));
-          const low = madd(w11, v128.load(p11 + o), f32x4.mul(w10, v128.load(p10 + o)));
-          storeLanes(y + o, f32x4.add(high, low), rest);
-        }
-        y += step;
-      }
-    }
-    x += <usize>inHeight * rowBytes;
-  }
 }
 
 /** dx [batch, inHeight, inWidth, channels]: every output pixel gives its dy to the four that it came from. */

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { registerWasmKernels } from "../src/kernels";
 import { heapOf, type WasmBackend } from "../src/kernels/heap";
-import { instantiateKernels } from "../src/kernels/module";
+import { instantiateKernels, kernelBuild } from "../src/kernels/module";
 import { expectClose, onCpu, onWasm, seeded, uniform, useWasm } from "./harness";
 
 beforeAll(useWasm);
@@ -58,5 +58,28 @@ describe("the module", () => {
     const values = new Float32Array(memory.buffer, 1024, 9);
     values.fill(3);
     expect(exports.sumOfSquares(1024, 9)).toBe(81);
+  });
+
+  it("writes nothing to the memory when it is instantiated", () => {
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536 });
+    const bytes = new Uint8Array(memory.buffer).fill(0xa5);
+    instantiateKernels(memory, "simd");
+    expect(bytes.every((byte) => byte === 0xa5)).toBe(true);
+  });
+
+  it.skipIf(kernelBuild() !== "relaxed-simd")("has a relaxed SIMD build that gives the values of the plain one", () => {
+    const [m, n, k] = [13, 21, 37];
+    const products = (["simd", "relaxed-simd"] as const).map((build) => {
+      const memory = new WebAssembly.Memory({ initial: 32, maximum: 65536 });
+      const exports = instantiateKernels(memory, build);
+      const source = seeded(1);
+      new Float32Array(memory.buffer, 1024, m * k + k * n).forEach((_, i, all) => {
+        all[i] = source() - 0.5;
+      });
+      exports.matMul(1024, 1024 + m * k * 4, 65536, m, n, k, 0, 0, 131072);
+      return { values: new Float32Array(memory.buffer, 65536, m * n), shape: [m, n] };
+    });
+    expectClose(products[1]!, products[0]!, 1e-5);
+    expect(products[0]!.values.every((value) => value !== 0)).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { expectClose, type Input, onCpu, onWasm, seeded, sizeOf, uniform, useWasm } from "./harness";
+import { expectClose, type Input, onWasm, seeded, sizeOf, uniform, useWasm } from "./harness";
 
 beforeAll(useWasm);
 
@@ -73,14 +73,12 @@ describe.each(sizes)("a resize of $x to $to", ({ x: shape, to }) => {
     const columns = weights(w, width, attrs.alignCorners, attrs.halfPixelCenters);
     const [y] = onWasm(tf.ResizeBilinear, { images: x }, { ...attrs, size: to });
     expectClose(y!, apply(x, rows, columns, false), 1e-5);
-    expectClose(y!, onCpu(tf.ResizeBilinear, { images: x }, { ...attrs, size: to })[0]!, 1e-5);
     const [dx] = onWasm(tf.ResizeBilinearGrad, { images: x, dy }, attrs);
     expectClose(dx!, apply(dy, rows, columns, true), 1e-5);
   });
 
-  it("has half-pixel centres in the kernels of our own", () => {
+  it("has half-pixel centres in the kernel of our own", () => {
     const [rows, columns] = [weights(h, height, false, true), weights(w, width, false, true)];
-    expectClose(onWasm("CaddetResizeBilinear", { x }, { height, width })[0]!, apply(x, rows, columns, false), 1e-5);
     const [dx] = onWasm("CaddetResizeBilinearGrad", { dy }, { height: h, width: w });
     expectClose(dx!, apply(dy, rows, columns, true), 1e-5);
   });

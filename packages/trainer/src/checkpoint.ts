@@ -2,8 +2,8 @@
 // on at the very next batch.
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { CheckpointError, readState } from "@caddet/core";
-import { type ClassEntry, deserializeDetector, serializeDetector } from "@caddet/detector";
+import { CheckpointError, type StoredArray } from "@caddet/core";
+import { type ClassEntry, readDetectorFile, serializeDetector } from "@caddet/detector";
 import { z } from "zod";
 import { parseTrainConfig } from "./config";
 import type { TrainHook } from "./hooks";
@@ -87,40 +87,52 @@ const MAY_CHANGE = [
   "data.prefetch",
 ];
 
+// Puts everything back, or nothing.
+function restore(
+  { detector, optimizer, mapping }: Trainer,
+  arrays: ReadonlyMap<string, StoredArray>,
+  momenta: ReadonlyMap<string, StoredArray>,
+  losses: unknown,
+): void {
+  detector.checkStateDict(arrays);
+  const before = mapping.state?.();
+  mapping.restore?.(losses);
+  try {
+    optimizer.loadState(momenta);
+  } catch (error) {
+    mapping.restore?.(before);
+    throw error;
+  }
+  detector.loadStateDict(arrays);
+}
+
 /**
  * Puts a run back to where a checkpoint was written.
  *
  * @param trainer a fresh run of the same configuration
  * @param file the checkpoint
  * @param classes the data set's class table
- * @throws CheckpointError when the file is broken, or of another configuration or class table
+ * @throws CheckpointError when the file is broken, or of another configuration or class table; nothing is changed then
  */
 export async function resumeFrom(trainer: Trainer, file: string, classes: readonly ClassEntry[]): Promise<void> {
   const bytes = await readFile(file).catch((cause: Error) => {
     throw new CheckpointError(`${file} could not be read: ${cause.message}`, { file }, { cause });
   });
-  const { detector, classes: stored, metadata, extra } = deserializeDetector(bytes, file);
-  try {
-    const { training, position, mapping } = readRunState(metadata, file);
-    const changed = differences(parseTrainConfig(training), trainer.config).filter((key) => !MAY_CHANGE.includes(key));
-    if (changed.length > 0) {
-      throw new CheckpointError(
-        `${file} belongs to another configuration; these settings differ: ${changed.join(", ")}. Resume with the run's own, or start a new run.`,
-        { file, changed },
-      );
-    }
-    if (JSON.stringify(stored) !== JSON.stringify(classes)) {
-      throw new CheckpointError(`${file} was trained on other classes than this data set has.`, { file });
-    }
-    const momenta = [...extra].map(([name, array]) => [name.slice(MOMENTUM.length), array] as const);
-    trainer.optimizer.loadState(new Map(momenta));
-    const weights = await readState(detector);
-    trainer.detector.loadStateDict(weights);
-    trainer.mapping.restore?.(mapping);
-    trainer.resumeAt(position);
-  } finally {
-    detector.dispose();
+  const { arrays, classes: stored, metadata, extra } = readDetectorFile(bytes, file);
+  const { training, position, mapping } = readRunState(metadata, file);
+  const changed = differences(parseTrainConfig(training), trainer.config).filter((key) => !MAY_CHANGE.includes(key));
+  if (changed.length > 0) {
+    throw new CheckpointError(
+      `${file} belongs to another configuration; these settings differ: ${changed.join(", ")}. Resume with the run's own, or start a new run.`,
+      { file, changed },
+    );
   }
+  if (JSON.stringify(stored) !== JSON.stringify(classes)) {
+    throw new CheckpointError(`${file} was trained on other classes than this data set has.`, { file });
+  }
+  const momenta = [...extra].map(([name, array]) => [name.slice(MOMENTUM.length), array] as const);
+  restore(trainer, arrays, new Map(momenta), mapping);
+  trainer.resumeAt(position);
 }
 
 /**

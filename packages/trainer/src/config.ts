@@ -1,7 +1,7 @@
 // The configuration of a training run as plain data: checked, defaulted, saved with the run. Defaults are the paper's (§4.1) and
 // mmdetection's FCOS configuration.
 import { ConfigError } from "@caddet/core";
-import { checkConfig, modelConfigSchema } from "@caddet/detector";
+import { checkConfig } from "@caddet/core/schema";
 import { z } from "zod";
 
 const natural = z.int().min(1);
@@ -24,8 +24,12 @@ const dataSchema = z.strictObject({
 });
 
 const optimizerSchema = z.strictObject({
+  type: z.enum(["sgd", "adamw"]).default("sgd"),
   lr: z.number().positive().default(0.01),
+  /** Of SGD; AdamW's beta1. */
   momentum: z.number().min(0).lt(1).default(0.9),
+  /** Of AdamW. */
+  beta2: z.number().min(0).lt(1).default(0.999),
   weightDecay: z.number().min(0).default(1e-4),
   clipNorm: z.number().positive().nullable().default(35),
   biasLrFactor: z.number().min(0).default(2),
@@ -71,10 +75,17 @@ const checkpointSchema = z.strictObject({
   keep: natural.default(3),
 });
 
+// Which parts there are, and what each can be told, is known where a run is assembled.
+const modelSchema = z.strictObject({
+  backbone: z.looseObject({}).optional(),
+  head: z.looseObject({}).optional(),
+});
+
 /** The schema of a training run's configuration. */
 export const trainConfigSchema = z.strictObject({
   seed: z.int().default(0),
-  model: modelConfigSchema.prefault({}),
+  /** The detector's; `parseModelConfig` of @caddet/detector checks it and fills in its defaults. */
+  model: modelSchema.default({}),
   data: dataSchema.prefault({}),
   optimizer: optimizerSchema.prefault({}),
   schedule: scheduleSchema.prefault({}),
@@ -85,7 +96,10 @@ export const trainConfigSchema = z.strictObject({
   checkpoint: checkpointSchema.prefault({}),
 });
 
-/** A run's configuration with every default filled in. */
+// Names by which people look for a setting.
+const ALIASES = { learningRate: "lr" };
+
+/** A run's configuration with every default filled in but the model's. */
 export type TrainConfig = z.output<typeof trainConfigSchema>;
 
 /** A run's configuration as one writes it. */
@@ -103,7 +117,7 @@ export function defineConfig(config: TrainConfigInput): TrainConfigInput {
 }
 
 /**
- * Checks a run's configuration and fills in its defaults.
+ * Checks a run's configuration and fills in its defaults, but for `model`, which stays as it was written.
  *
  * @param input what someone wrote
  * @returns the whole configuration
@@ -111,7 +125,7 @@ export function defineConfig(config: TrainConfigInput): TrainConfigInput {
  * @example parseTrainConfig({ optimizer: { lr: 0.02 } })
  */
 export function parseTrainConfig(input: unknown): TrainConfig {
-  const config = checkConfig(trainConfigSchema, input, "training");
+  const config = checkConfig(trainConfigSchema, input, "training", { aliases: ALIASES });
   const { intervals } = config.budget;
   if (intervals.some((end, i) => end <= (intervals[i - 1] ?? 0))) {
     throw new ConfigError(`budget.intervals: the upper ends must be ascending, got [${intervals}].`);

@@ -1,4 +1,5 @@
 // Every public name of @caddet/trainer; what touches files is under @caddet/trainer/node.
+export { type AdamWOptions, createAdamW } from "./adamw";
 export {
   defineConfig,
   parseTrainConfig,
@@ -10,8 +11,9 @@ export {
 export { type DetectorEvaluation, type EvaluateOptions, evaluateDetector } from "./evaluate";
 export type { StepRecord, TrainHook } from "./hooks";
 export { computeObjective, encodeBatch, type Objective, type ObjectiveBatch, type ObjectiveOptions } from "./objective";
+export { type KindFactors, Optimizer, type OptimizerOptions, type UpdateInputs, type UpdateRule } from "./optimizer";
 export { learningRate, type ScheduleOptions } from "./schedule";
-export { createSgd, type KindFactors, Sgd, type SgdOptions } from "./sgd";
+export { createSgd, type SgdOptions } from "./sgd";
 export { type Spread, spreadOf } from "./spread";
 export {
   type BatchSource,

@@ -4,11 +4,13 @@ import { executedCost, fixedBudget, lossAwareBudget, scaleBudget } from "@caddet
 import { type BudgetMapping, ConfigError, type GroundTruth, type ImageSize, NonFiniteError } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
+import { createAdamW } from "./adamw";
 import type { TrainConfig } from "./config";
 import type { StepRecord, TrainHook } from "./hooks";
 import { computeObjective, type ObjectiveOptions } from "./objective";
+import type { Optimizer } from "./optimizer";
 import { learningRate } from "./schedule";
-import { createSgd, type Sgd } from "./sgd";
+import { createSgd } from "./sgd";
 import { spreadOf } from "./spread";
 
 /** A batch as a loader gives it. */
@@ -65,7 +67,7 @@ export class Trainer {
   readonly detector: Detector;
   readonly config: TrainConfig;
   readonly mapping: BudgetMapping;
-  readonly optimizer: Sgd;
+  readonly optimizer: Optimizer;
   readonly totalSteps: number;
   readonly #batches: BatchSource;
   readonly #hooks: readonly TrainHook[];
@@ -90,13 +92,17 @@ export class Trainer {
       schedule.epochs * batches.batchesPerEpoch,
       schedule.maxSteps ?? Number.POSITIVE_INFINITY,
     );
-    this.optimizer = createSgd(detector.namedParameters(), {
-      momentum: optimizer.momentum,
+    const shared = {
       weightDecay: optimizer.weightDecay,
       clipNorm: optimizer.clipNorm,
       rateFactors: { bias: optimizer.biasLrFactor },
       decayFactors: { bias: optimizer.biasDecayFactor, norm: optimizer.normDecayFactor },
-    });
+    };
+    const parameters = detector.namedParameters();
+    this.optimizer =
+      optimizer.type === "sgd"
+        ? createSgd(parameters, { ...shared, momentum: optimizer.momentum })
+        : createAdamW(parameters, { ...shared, beta1: optimizer.momentum, beta2: optimizer.beta2 });
     this.#objective = {
       mapping,
       budgetWeight: budget.weight,

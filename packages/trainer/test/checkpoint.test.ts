@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CheckpointError, readState } from "@caddet/core";
+import { CheckpointError, parseSafetensors, readState, serializeSafetensors } from "@caddet/core";
 import { serializeDetector } from "@caddet/detector";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
@@ -145,6 +145,10 @@ describe("checkpoints", () => {
     await expect(withTrainer(other, (t) => resumeFrom(t, file, CLASSES))).rejects.toThrow(
       /belongs to another configuration; these settings differ: optimizer\.lr, budget\.ratio\./,
     );
+    const wider = tinyConfig({ model: { backbone: { width: 7 }, head: { classWeight: 2 } } });
+    await expect(withTrainer(wider, (t) => resumeFrom(t, file, CLASSES))).rejects.toThrow(
+      /these settings differ: model\.backbone\.width, model\.head\.classWeight\./,
+    );
   });
 
   it("of other classes, of no run, cut or absent are refused, and the run stays as it was", async () => {
@@ -183,6 +187,40 @@ describe("checkpoints", () => {
       const metadata = { training: JSON.stringify(config), position: '{"step":1,"epoch":0,"batch":1}' };
       const weightsOnly = await serializeDetector({ ...bundle, metadata });
       expect(await refusal(await write("weights", weightsOnly))).toMatch(/optimiser's state of .* got nothing/);
+    });
+  });
+
+  it("change nothing when one of weights, optimiser and mapping does not fit", async () => {
+    const config = tinyConfig({ budget: { mapping: "loss" }, regularizeFromEpoch: 0, schedule: { maxSteps: 1 } });
+    await runPart({ config });
+    const { arrays, metadata } = parseSafetensors(await readFile(await latestCheckpoint(folder)));
+    const file = join(folder.path, "odd.safetensors");
+    const weight = "head.boxes.weight";
+    const longer = { dtype: "F32", shape: [7], data: new Float32Array(7) } as const;
+    const cases = [
+      [new Map([...arrays].filter(([name]) => name !== weight)), metadata, /1 names are missing \(head\.boxes\.weight/],
+      [new Map([...arrays, [weight, longer]]), metadata, /"head\.boxes\.weight" has shape \[7\]/],
+      [new Map([...arrays, [`optimizer/${weight}`, longer]]), metadata, /optimiser's state of "head\.boxes\.weight"/],
+      [arrays, { ...metadata, mapping: '{"losses":["high"]}' }, /the saved state is another/],
+    ] as const;
+    await withTrainer(config, async (trainer) => {
+      const parts = async () => [
+        await readState(trainer.detector),
+        await trainer.optimizer.readState(),
+        trainer.mapping.state?.(),
+        trainer.position,
+      ];
+      const before = await parts();
+      const tensors = tf.memory().numTensors;
+      for (const [stored, about, message] of cases) {
+        await writeFile(file, serializeSafetensors(stored, about));
+        await expect(resumeFrom(trainer, file, CLASSES)).rejects.toThrow(message);
+        expect(await parts()).toEqual(before);
+        expect(tf.memory().numTensors).toBe(tensors);
+      }
+      await writeFile(file, serializeSafetensors(arrays, metadata));
+      await resumeFrom(trainer, file, CLASSES);
+      for (const [i, part] of (await parts()).entries()) expect(part).not.toEqual(before[i]);
     });
   });
 

@@ -5,12 +5,12 @@ import { defineConfig, parseTrainConfig, setConfigValue, type TrainConfigInput }
 describe("parseTrainConfig", () => {
   it("defaults to the paper's settings", () => {
     const config = parseTrainConfig({});
-    expect(config.model.backbone).toMatchObject({ preset: "paper", threshold: 1e-4, gateValue: "soft" });
-    expect(config.model.head).toMatchObject({ type: "fcos", stackedConvs: 4, norm: "group" });
     expect(config.data).toMatchObject({ shorter: 600, longer: 1000, batchSize: 16, flip: 0.5 });
     expect(config.optimizer).toEqual({
+      type: "sgd",
       lr: 0.01,
       momentum: 0.9,
+      beta2: 0.999,
       weightDecay: 1e-4,
       clipNorm: 35,
       biasLrFactor: 2,
@@ -38,12 +38,21 @@ describe("parseTrainConfig", () => {
   it.each([
     [{ optimizer: { weigthDecay: 1 } }, 'optimizer.weigthDecay: unknown key. Did you mean "weightDecay"?'],
     [{ optimizr: {} }, 'optimizr: unknown key. Did you mean "optimizer"?'],
-    [{ model: { head: { stackedConv: 1 } } }, 'model.head.stackedConv: unknown key. Did you mean "stackedConvs"?'],
+    [{ model: { had: {} } }, 'model.had: unknown key. Did you mean "head"?'],
+    [{ model: { head: 3 } }, "model.head: Invalid input: expected object"],
+    // by another name of the key
+    [{ optimizer: { learningrat: 0.1 } }, 'optimizer.learningrat: unknown key. Did you mean "lr"?'],
     // nothing is near: all that are known are named
-    [{ optimizer: { learningrat: 0.1 } }, "optimizer.learningrat: unknown key. Known are lr, momentum, weightDecay"],
+    [{ similarity: { learningrat: 0.1 } }, "similarity.learningrat: unknown key. Known are weight, min, max."],
   ])("names the nearest key for %j", (input, message) => {
     expect(() => parseTrainConfig(input)).toThrow(message);
     expect(() => parseTrainConfig(input)).toThrow(ConfigError);
+  });
+
+  it("leaves to others what the parts of a model can be told", () => {
+    expect(parseTrainConfig({}).model).toEqual({});
+    const model = { backbone: { type: "mine", depth: [1, 2] }, head: { anything: { at: "all" } } };
+    expect(parseTrainConfig({ model }).model).toEqual(model);
   });
 
   it("reports every wrong value by its path", () => {

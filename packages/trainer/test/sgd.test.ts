@@ -140,7 +140,8 @@ describe.each(["cpu", "wasm"] as const)("Sgd on %s", (backend) => {
       const norm = sgd.gradientNorm(gradients);
       sgd.step(gradients, norm, 0.01);
       const moved = [...parameters.values()].map((p) => valuesOf(p)[0]!);
-      const momenta = [...(await sgd.readState()).values()].map(({ data }) => Number(data[0]));
+      const state = await sgd.readState();
+      const momenta = [...parameters.keys()].map((name) => Number(state.get(name)!.data[0]));
       tf.dispose([norm, gradients] as tf.TensorContainer);
       sgd.dispose();
       for (const { variable } of parameters.values()) variable.dispose();
@@ -198,6 +199,7 @@ describe.each(["cpu", "wasm"] as const)("Sgd on %s", (backend) => {
     const state = new Map<string, StoredArray>([
       ["a", { dtype: "F32", shape: [2], data: Float32Array.of(4, 5) }],
       ["b", { dtype: "F32", shape: [1], data: Float32Array.of(6) }],
+      ["#steps", { dtype: "I32", shape: [1], data: Int32Array.of(9) }],
     ]);
     sgd.loadState(state);
     expect(await sgd.readState()).toEqual(state);
@@ -206,6 +208,7 @@ describe.each(["cpu", "wasm"] as const)("Sgd on %s", (backend) => {
     expect(() => sgd.loadState(new Map([["a", state.get("a")!]]))).toThrow(/"b" should be F32 \[1\], got nothing/);
     expect(() => sgd.loadState(new Map([...state, ["a", longer]]))).toThrow(/"a" should be F32 \[2\], got F32 \[3\]/);
     expect(() => sgd.loadState(new Map([...state, ["b", whole]]))).toThrow(CheckpointError);
+    expect(() => sgd.loadState(new Map([...state].slice(0, 2)))).toThrow(/how many steps/);
     expect(await sgd.readState()).toEqual(state);
     sgd.dispose();
     for (const { variable } of parameters.values()) variable.dispose();

@@ -1,7 +1,11 @@
 // A detector and a data set small enough to train within a test: coloured squares on grey, drawn from a seed and the epoch.
 import { createRandom, type GroundTruth } from "@caddet/core";
-import { buildDetector, type Detector } from "@caddet/detector";
+import { buildDetector, type Detector, type ModelConfig, parseModelConfig } from "@caddet/detector";
 import { type BatchSource, parseTrainConfig, type TrainBatch, type TrainConfig, type TrainConfigInput } from "../src";
+import { PARTS } from "./tiny-parts";
+
+/** A run's configuration, the model's part checked as well. */
+type WholeConfig = TrainConfig & { readonly model: ModelConfig };
 
 export const CLASSES = [
   { id: 3, name: "dark square" },
@@ -11,22 +15,20 @@ export const CLASSES = [
 const SIDE = 32;
 
 /** A configuration of a small run; overrides go into its groups. */
-export function tinyConfig(overrides: TrainConfigInput = {}): TrainConfig {
+export function tinyConfig(overrides: TrainConfigInput = {}): WholeConfig {
   const { optimizer, schedule, ...rest } = overrides;
-  return parseTrainConfig({
-    model: {
-      backbone: { preset: "tiny" },
-      head: { stackedConvs: 1, tower: "separable", groups: 4 },
-    },
+  const config = parseTrainConfig({
     optimizer: { lr: 0.005, ...optimizer },
     schedule: { epochs: 2, warmupSteps: 0, policy: "constant", ...schedule },
     ...rest,
   });
+  return { ...config, model: parseModelConfig(config.model, PARTS) };
 }
 
 /** A detector for {@link CLASSES}. */
-export function tinyDetector(config: TrainConfig, seed: number): Detector {
-  return buildDetector(config.model, { numClasses: CLASSES.length, random: createRandom(seed) });
+export function tinyDetector({ model }: TrainConfig, seed: number): Detector {
+  const config = parseModelConfig(model, PARTS);
+  return buildDetector(config, { parts: PARTS, numClasses: CLASSES.length, random: createRandom(seed) });
 }
 
 /** One batch of two images with one square each; some squares are large. */

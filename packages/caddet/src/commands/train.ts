@@ -18,6 +18,7 @@ import {
 } from "@caddet/trainer/node";
 import { loadConfig } from "../config-file";
 import type { Output } from "../output";
+import { parts } from "../parts";
 
 /** Options of the command. */
 export interface TrainOptions {
@@ -86,7 +87,11 @@ export async function train(options: TrainOptions, output: Output): Promise<void
   });
   const { ids, names } = dataset.categories;
   const classes: ClassEntry[] = names.map((name, i) => ({ id: ids[i]!, name }));
-  const detector = buildDetector(config.model, { numClasses: classes.length, random: createRandom(config.seed) });
+  const detector = buildDetector(config.model, {
+    parts,
+    numClasses: classes.length,
+    random: createRandom(config.seed),
+  });
   const stopping = new AbortController();
   const stop = () => stopping.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);

@@ -13,17 +13,16 @@ import { depthwiseBackpropFilterKernel, depthwiseBackpropInputKernel } from "./d
 import { maximumKernel, minimumKernel } from "./extrema";
 import { focalLossKernel } from "./focal-loss";
 import { gatedSumGradKernel, gatedSumKernel } from "./gates";
+import { identityKernel } from "./identity";
 import { batchMatMulKernel } from "./matmul";
 import { batchNormGradKernel, batchNormKernel, groupNormGradKernel, groupNormKernel } from "./normalisation";
-import { sgdKernel, sumOfSquaresKernel } from "./optimiser";
+import { adamWKernel, sgdKernel, sumOfSquaresKernel } from "./optimiser";
 import { meanKernel, sumKernel } from "./reduction";
 import {
   adaptivePoolGradKernel,
   adaptivePoolKernel,
   resizeBilinearGradKernel,
-  resizeBilinearKernel,
   tfjsResizeGradKernel,
-  tfjsResizeKernel,
 } from "./resampling";
 import { unsortedSegmentSumKernel } from "./segment-sum";
 
@@ -42,15 +41,16 @@ const kernels: readonly KernelConfig[] = [
   gatedSumKernel,
   gatedSumGradKernel,
   sgdKernel,
+  adamWKernel,
   sumOfSquaresKernel,
   focalLossKernel,
-  resizeBilinearKernel,
   resizeBilinearGradKernel,
   adaptivePoolKernel,
   adaptivePoolGradKernel,
 ];
 
 const replacements: readonly (() => KernelConfig)[] = [
+  identityKernel,
   batchMatMulKernel,
   conv2DKernel,
   fusedConv2DKernel,
@@ -58,7 +58,6 @@ const replacements: readonly (() => KernelConfig)[] = [
   fusedDepthwiseConv2DKernel,
   sumKernel,
   meanKernel,
-  tfjsResizeKernel,
   tfjsResizeGradKernel,
   gatherKernel,
   tileKernel,

@@ -108,6 +108,23 @@ export interface KernelExports {
     friction: number,
     weightDecay: number,
   ): void;
+  adamW(
+    parameter: number,
+    gradient: number,
+    mean: number,
+    square: number,
+    nextParameter: number,
+    nextMean: number,
+    nextSquare: number,
+    size: number,
+    gradientScale: number,
+    rate: number,
+    beta1: number,
+    beta2: number,
+    spread: number,
+    epsilon: number,
+    shrink: number,
+  ): void;
   sumOfSquares(x: number, size: number): number;
   focalLoss(
     logits: number,
@@ -132,7 +149,6 @@ export interface KernelExports {
     scratch: number,
   ): void;
   rowSums(x: number, rows: number, size: number, out: number, factor: number): void;
-  resizeBilinear: Resize;
   resizeBilinearGrad: Resize;
   adaptivePool: Pool;
   adaptivePoolGrad: Pool;

@@ -1,4 +1,4 @@
-// SGD's update and the sum of squares for clipping: kernels of our own.
+// The updates of SGD and AdamW, and the sum of squares for clipping: kernels of our own.
 import { expectShape } from "./geometry";
 import { addressOf, inputOf, makeOutput, sizeOf, wasmKernel } from "./heap";
 
@@ -7,6 +7,11 @@ import { addressOf, inputOf, makeOutput, sizeOf, wasmKernel } from "./heap";
  * `weightDecay` → the next parameter and momentum, as PyTorch's SGD has them.
  */
 export const SGD = "CaddetSgd";
+/**
+ * Inputs `parameter`, `gradient`, `mean`, `square` of one shape, `gradientScale []`; attributes `learningRate`, `beta1`, `beta2`,
+ * `epsilon`, `weightDecay`, `step` (from 1) → the next parameter, mean and square, as PyTorch's AdamW has them.
+ */
+export const ADAMW = "CaddetAdamW";
 /** Inputs `x0` .. of any shapes → `[]`, the sum of all squares. */
 export const SUM_OF_SQUARES = "CaddetSumOfSquares";
 
@@ -32,6 +37,36 @@ export const sgdKernel = wasmKernel(SGD, (heap, inputs, attrs) => {
     attrs.weightDecay as number,
   );
   return [nextParameter, nextMomentum];
+});
+
+export const adamWKernel = wasmKernel(ADAMW, (heap, inputs, attrs) => {
+  const parameter = inputOf(ADAMW, inputs, "parameter");
+  const [gradient, mean, square] = ["gradient", "mean", "square"].map((name) => {
+    const input = inputOf(ADAMW, inputs, name);
+    expectShape(ADAMW, name, input, parameter.shape);
+    return addressOf(heap, input);
+  }) as [number, number, number];
+  const gradientScale = inputOf(ADAMW, inputs, "gradientScale");
+  const next = [0, 1, 2].map(() => makeOutput(heap, parameter.shape));
+  const { learningRate, beta1, beta2, epsilon, weightDecay, step } = attrs as Record<string, number>;
+  heap.exports.adamW(
+    addressOf(heap, parameter),
+    gradient,
+    mean,
+    square,
+    addressOf(heap, next[0]!),
+    addressOf(heap, next[1]!),
+    addressOf(heap, next[2]!),
+    sizeOf(parameter.shape),
+    addressOf(heap, gradientScale),
+    learningRate! / (1 - beta1! ** step!),
+    beta1!,
+    beta2!,
+    1 / Math.sqrt(1 - beta2! ** step!),
+    epsilon!,
+    1 - learningRate! * weightDecay!,
+  );
+  return next;
 });
 
 export const sumOfSquaresKernel = wasmKernel(SUM_OF_SQUARES, (heap, inputs) => {

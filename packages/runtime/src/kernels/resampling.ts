@@ -1,11 +1,9 @@
-// Bilinear resize, adaptive average pooling, and their gradients: in place of tfjs's resize kernels, whose gradient passes
-// over half-pixel centres, and kernels of our own. NHWC, float32.
-import { ResizeBilinear, ResizeBilinearGrad, type TensorInfo } from "@tensorflow/tfjs-core";
+// The gradient of a bilinear resize, in place of tfjs's, which passes over half-pixel centres, and as a kernel of our own;
+// adaptive average pooling and its gradient. NHWC, float32.
+import { ResizeBilinearGrad, type TensorInfo } from "@tensorflow/tfjs-core";
 import { expectShape } from "./geometry";
 import { addressOf, type Heap, inputOf, makeOutput, replacement, wasmKernel } from "./heap";
 
-/** Inputs `x [B, H, W, C]`; attributes `height`, `width` → `[B, height, width, C]`, half-pixel centres. */
-export const RESIZE_BILINEAR = "CaddetResizeBilinear";
 /** Inputs `dy [B, H', W', C]`; attributes `height`, `width` of x → `[B, height, width, C]`. */
 export const RESIZE_BILINEAR_GRAD = "CaddetResizeBilinearGrad";
 /** Inputs `x [B, H, W, C]`; attribute `bins` → `[B, bins², C]`. */
@@ -14,8 +12,6 @@ export const ADAPTIVE_POOL = "CaddetAdaptivePool";
 export const ADAPTIVE_POOL_GRAD = "CaddetAdaptivePoolGrad";
 
 type Shape4 = [number, number, number, number];
-type Direction = "resizeBilinear" | "resizeBilinearGrad";
-
 /** Where output position i reads: at i · scale + offset. */
 function sampling(
   from: number,
@@ -27,21 +23,14 @@ function sampling(
   return [scale, halfPixels ? 0.5 * scale - 0.5 : 0];
 }
 
-/** Runs the resize from the small shape `x` to the large shape `y`, or its gradient the other way. */
-function resize(
-  direction: Direction,
-  heap: Heap,
-  input: TensorInfo,
-  x: Shape4,
-  y: Shape4,
-  alignCorners: boolean,
-  halfPixels: boolean,
-): TensorInfo {
+/** The gradient of a resize from shape `x` to that of `dy`. */
+function resizeGrad(heap: Heap, dy: TensorInfo, x: Shape4, alignCorners: boolean, halfPixels: boolean): TensorInfo {
   const [batch, inHeight, inWidth, channels] = x;
-  const [, outHeight, outWidth] = y;
-  const out = makeOutput(heap, direction === "resizeBilinear" ? y : x);
-  heap.exports[direction](
-    addressOf(heap, input),
+  const [, outHeight, outWidth] = dy.shape as Shape4;
+  expectShape("ResizeBilinearGrad", "dy", dy, [batch, outHeight, outWidth, channels]);
+  const out = makeOutput(heap, x);
+  heap.exports.resizeBilinearGrad(
+    addressOf(heap, dy),
     addressOf(heap, out),
     batch,
     inHeight,
@@ -55,39 +44,18 @@ function resize(
   return out;
 }
 
-function resizedShape(x: Shape4, height: unknown, width: unknown): Shape4 {
-  return [x[0], height as number, width as number, x[3]];
-}
-
-/** tfjs's `images`, with `size`, `alignCorners`, `halfPixelCenters`. */
-export const tfjsResizeKernel = replacement(ResizeBilinear, (heap, inputs, attrs) => {
-  const images = inputs.images;
-  if (images?.dtype !== "float32") return undefined;
-  const shape = images.shape as Shape4;
-  const [height, width] = attrs.size as [number, number];
-  const [corners, half] = [Boolean(attrs.alignCorners), Boolean(attrs.halfPixelCenters)];
-  return resize("resizeBilinear", heap, images, shape, resizedShape(shape, height, width), corners, half);
-});
-
 /** tfjs's `images` and `dy`, with the attributes of the resize. */
 export const tfjsResizeGradKernel = replacement(ResizeBilinearGrad, (heap, inputs, attrs) => {
   const images = inputs.images as TensorInfo;
   const dy = inputOf(ResizeBilinearGrad, inputs, "dy");
-  const shape = images.shape as Shape4;
   const [corners, half] = [Boolean(attrs.alignCorners), Boolean(attrs.halfPixelCenters)];
-  return resize("resizeBilinearGrad", heap, dy, shape, dy.shape as Shape4, corners, half);
-});
-
-export const resizeBilinearKernel = wasmKernel(RESIZE_BILINEAR, (heap, inputs, attrs) => {
-  const x = inputOf(RESIZE_BILINEAR, inputs, "x");
-  const shape = x.shape as Shape4;
-  return resize("resizeBilinear", heap, x, shape, resizedShape(shape, attrs.height, attrs.width), false, true);
+  return resizeGrad(heap, dy, images.shape as Shape4, corners, half);
 });
 
 export const resizeBilinearGradKernel = wasmKernel(RESIZE_BILINEAR_GRAD, (heap, inputs, attrs) => {
   const dy = inputOf(RESIZE_BILINEAR_GRAD, inputs, "dy");
-  const shape = dy.shape as Shape4;
-  return resize("resizeBilinearGrad", heap, dy, resizedShape(shape, attrs.height, attrs.width), shape, false, true);
+  const [batch, , , channels] = dy.shape as Shape4;
+  return resizeGrad(heap, dy, [batch, attrs.height as number, attrs.width as number, channels], false, true);
 });
 
 export const adaptivePoolKernel = wasmKernel(ADAPTIVE_POOL, (heap, inputs, attrs) => {

@@ -1,7 +1,7 @@
-import { ConfigError } from "@caddet/core";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { checkConfig } from "../src";
+import { ConfigError } from "../src";
+import { checkConfig } from "../src/schema";
 
 const schema = z.strictObject({
   rate: z.number().positive().default(1),
@@ -36,5 +36,20 @@ describe("checkConfig", () => {
       expect(details.issues).toHaveLength(3);
       expect(message.split("\n")).toHaveLength(4);
     }
+  });
+
+  it("puts the place of the data before every path", () => {
+    const check = (input: unknown) => () => checkConfig(schema, input, "test", { at: "outer.inner" });
+    expect(check({ rat: 1 })).toThrow('  outer.inner.rat: unknown key. Did you mean "rate"?');
+    expect(check({ nested: { weight: "1" } })).toThrow("  outer.inner.nested.weight: Invalid input");
+    expect(check(3)).toThrow("  outer.inner: Invalid input");
+  });
+
+  it("suggests a key by its other names, where the key is known", () => {
+    const check = (input: unknown) => () =>
+      checkConfig(schema, input, "test", { aliases: { strength: "weight", speed: "rate" } });
+    expect(check({ nested: { stremgth: 1 } })).toThrow('nested.stremgth: unknown key. Did you mean "weight"?');
+    expect(check({ sped: 1 })).toThrow('sped: unknown key. Did you mean "rate"?');
+    expect(check({ stremgth: 1 })).toThrow("stremgth: unknown key. Known are rate, nested, rows.");
   });
 });
