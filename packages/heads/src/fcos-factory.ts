@@ -18,6 +18,13 @@ const schema = z.strictObject({
   centernessOnReg: z.boolean().default(false),
   boxLoss: z.enum(["iou", "linear-iou", "giou"]).default("iou"),
   normaliser: flavourSchema,
+  lossWeights: z
+    .strictObject({
+      classification: z.number().min(0).default(1),
+      box: z.number().min(0).default(1),
+      centerness: z.number().min(0).default(1),
+    })
+    .prefault({}),
   test: testSchema,
 });
 

@@ -43,7 +43,7 @@ interface SceneOptions {
 /** Distance between a box and the image's border, in pixels. */
 const MARGIN = 3;
 /** The smallest longer side drawn, in pixels: small, but not beyond a small network. */
-const SMALLEST = 32;
+const SMALLEST = 40;
 const LEAST_VISIBLE = 0.4;
 /** Boxes of one class overlap less than this, so that suppressing duplicates does not lose one. */
 const MOST_OVERLAP = 0.3;
