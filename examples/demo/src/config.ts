@@ -17,20 +17,21 @@ export function demoConfig(seed: number, steps: number): TrainConfig & { readonl
       backbone: { preset: "small", layers: 6, pyramid: 64 },
       head: {
         channels: 64,
-        stackedConvs: 1,
+        stackedConvs: 2,
         tower: "separable",
         groups: 8,
         centerSampling: true,
         normOnBbox: true,
         centernessOnReg: true,
         boxLoss: "giou",
+        lossWeights: { box: 2 },
       },
     },
     data: { shorter: 192, longer: 256, batchSize: 8, prefetch: 3 },
     optimizer: { type: "adamw", lr: 0.003, weightDecay: 0.01, clipNorm: 10 },
     schedule: { epochs: 100, maxSteps: steps, policy: "cosine", warmupSteps: 50 },
     // In so few steps the routers need a firmer hand than λ1 = 1.
-    budget: { ratio: 0.15, reduce: "sum", weight: 5, pixels: "source" },
+    budget: { ratio: 0.25, reduce: "sum", weight: 5, pixels: "source" },
   });
   return { ...config, model: parseModelConfig(config.model, parts) };
 }

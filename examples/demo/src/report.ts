@@ -14,7 +14,6 @@ import {
   galleryHtml,
   histogramSvg,
   lineChart,
-  paragraphHtml,
   reportHtml,
   routeSvg,
   tableHtml,
@@ -46,6 +45,14 @@ function smooth(records: readonly StepRecord[], value: (record: StepRecord) => n
     if (values.length > 0) points.push([part.at(-1)!.step, values.reduce((a, b) => a + b, 0) / values.length]);
   }
   return points;
+}
+
+// One row a setting, by its dotted path.
+function settings(value: object, at = ""): [string, string][] {
+  return Object.entries(value).flatMap(([key, v]): [string, string][] => {
+    const path = at ? `${at}.${key}` : key;
+    return typeof v === "object" && v !== null && !Array.isArray(v) ? settings(v, path) : [[path, JSON.stringify(v)]];
+  });
 }
 
 /**
@@ -86,7 +93,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
       minScore: MIN_SCORE,
       title: `Detections in image ${imageId}`,
     });
-    return figureHtml({ html: svg, caption: `image ${imageId}, ${formatMadds(madds[at]!)} MAdds` });
+    return { html: svg, caption: `image ${imageId}, ${formatMadds(madds[at]!)} MAdds` };
   };
   const cost = detector.backbone.routing!;
   const total = (row: number) => {
@@ -168,7 +175,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
         id: "training",
         title: "Training",
         html: galleryHtml([
-          figureHtml({
+          {
             html: lineChart({
               series: termNames.map((name) => ({ name, points: smooth(records, (r) => r.loss[name]) })),
               title: "Loss terms",
@@ -176,8 +183,8 @@ export async function buildReport(input: ReportInput): Promise<string> {
               yLabel: "loss",
               logY: true,
             }),
-          }),
-          figureHtml({
+          },
+          {
             html: lineChart({
               series: (["max", "mean", "min"] as const).map((name) => ({
                 name,
@@ -187,13 +194,13 @@ export async function buildReport(input: ReportInput): Promise<string> {
               xLabel: "step",
               yLabel: "million MAdds",
             }),
-          }),
+          },
         ]),
       },
       {
         id: "configuration",
         title: "Configuration",
-        html: paragraphHtml(JSON.stringify(config)),
+        html: tableHtml(["setting", "value"], settings(config)),
       },
     ],
   });

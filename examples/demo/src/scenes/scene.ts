@@ -48,7 +48,7 @@ const LEAST_VISIBLE = 0.4;
 /** Boxes of one class overlap less than this, so that suppressing duplicates does not lose one. */
 const MOST_OVERLAP = 0.3;
 /** Chances of the four intervals among a busy image's further objects, and the most objects of each. */
-const BUSY_SHARE = [0.5, 0.33, 0.17, 0] as const;
+const BUSY_SHARE: readonly number[] = [0.5, 0.33, 0.17, 0];
 const BUSY_MOST = [14, 8, 2, 1] as const;
 
 const tenth = (value: number) => Math.round(value * 10) / 10;
@@ -134,7 +134,7 @@ function lots(kind: SceneKind, random: Random): number[] {
   }
   const absent = random.next() < 0.4 ? -1 : random.int(4);
   const chosen = [0, 1, 2, 3].filter((interval) => interval !== absent);
-  const counts = [0, 1, 2, 3].map((interval) => (chosen.includes(interval) ? 1 : 0));
+  const counts: number[] = [0, 1, 2, 3].map((interval) => (chosen.includes(interval) ? 1 : 0));
   const room = chosen.reduce((sum, interval) => sum + BUSY_MOST[interval]!, 0);
   const total = Math.min(6 + random.int(9), room);
   for (let left = total - chosen.length; left > 0; ) {
