@@ -5,13 +5,17 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import type { BenchRow } from "./kernels";
 
 const here = new URL(".", import.meta.url);
-const names = (await readdir(here)).flatMap((file) => /^(\w[\w-]*)\.ts$/.exec(file)?.[1] ?? []).filter((n) => n !== "main");
+const names = (await readdir(here))
+  .flatMap((file) => /^(\w[\w-]*)\.ts$/.exec(file)?.[1] ?? [])
+  .filter((n) => n !== "main");
 const [name, ...flags] = process.argv.slice(2);
 if (name === undefined || !names.includes(name)) {
   process.stderr.write(`usage: npm run bench -- NAME [--json]\nbenchmarks: ${names.join(", ")}\n`);
   process.exit(2);
 }
-const { run } = (await import(new URL(`${name}.ts`, here).href)) as { run(): Promise<{ rows: BenchRow[] } | BenchRow[]> };
+const { run } = (await import(new URL(`${name}.ts`, here).href)) as {
+  run(): Promise<{ rows: BenchRow[] } | BenchRow[]>;
+};
 const result = await run();
 const rows = Array.isArray(result) ? result : result.rows;
 const machine = {

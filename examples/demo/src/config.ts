@@ -28,7 +28,7 @@ export function demoConfig(seed: number, steps: number): TrainConfig & { readonl
       },
     },
     data: { shorter: 192, longer: 256, batchSize: 8, prefetch: 3 },
-    optimizer: { type: "adamw", lr: 0.003, weightDecay: 0.01, clipNorm: 10 },
+    optimizer: { type: "adamw", lr: 0.004, weightDecay: 0.01, clipNorm: 10 },
     schedule: { epochs: 100, maxSteps: steps, policy: "cosine", warmupSteps: 50 },
     // In so few steps the routers need a firmer hand than λ1 = 1.
     budget: { ratio: 0.25, reduce: "sum", weight: 5, pixels: "source" },

@@ -10,9 +10,9 @@ import { createOutput, type Output } from "./output";
 
 const BACKENDS = ["auto", "tfjs-node-gpu", "tfjs-node", "webgpu", "wasm", "cpu"];
 
-function positiveNumber(text: string): number {
+function natural(text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("Expected a number above 0.");
+  if (!(Number.isSafeInteger(value) && value > 0)) throw new InvalidArgumentError("Expected an integer from 1.");
   return value;
 }
 
@@ -32,7 +32,7 @@ function version(): string {
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
-function buildProgram(output: Output): Command {
+function buildProgram(output: Output, setExitCode: (code: number) => void): Command {
   const program = new Command("caddet")
     .description("Content-aware dynamic detectors: train, evaluate, detect, inspect.")
     .version(version())
@@ -45,12 +45,12 @@ function buildProgram(output: Output): Command {
     .description("train a detector on a COCO-format folder")
     .requiredOption("--data <dir>", "folder with annotations/instances_train.json and train/")
     .requiredOption("--out <dir>", "folder of the run")
-    .option("--config <file>", "a .ts, .js or .json configuration; default: the paper's")
+    .option("--config <file>", "a .ts, .js or .json configuration; default: the paper's, with --resume the run's own")
     .option("--set <path=value>", "override one setting, e.g. optimizer.lr=0.02; repeatable", collect, [])
     .option("--resume", "go on from the run's newest checkpoint", false)
     .addOption(backend())
     .addOption(json())
-    .action((options) => train(options, output));
+    .action(async (options) => setExitCode(await train(options, output)));
 
   program
     .command("evaluate")
@@ -58,7 +58,7 @@ function buildProgram(output: Output): Command {
     .requiredOption("--run <path>", "folder of a run, or a model file")
     .requiredOption("--data <dir>", "COCO-format folder")
     .option("--split <name>", "which split", "val")
-    .option("--limit <n>", "only the first n images", positiveNumber)
+    .option("--limit <n>", "only the first n images", natural)
     .option("--results <file>", "also write the detections in COCO's results format")
     .addOption(backend())
     .addOption(json())
@@ -70,7 +70,7 @@ function buildProgram(output: Output): Command {
     .requiredOption("--run <path>", "folder of a run, or a model file")
     .requiredOption("--image <file>", "a JPEG, PNG, WebP, GIF, AVIF or TIFF file")
     .option("--threshold <score>", "smallest score shown", fraction, 0.3)
-    .option("--max <n>", "most detections shown", positiveNumber, 100)
+    .option("--max <n>", "most detections shown", natural, 100)
     .addOption(backend())
     .addOption(json())
     .action((options) => detect(options, output));
@@ -97,12 +97,17 @@ function buildProgram(output: Output): Command {
  *
  * @param args without `node` and script
  * @param output where text goes, default stdout and stderr
- * @returns the exit code: 0, 1 after a failure, 2 after a wrong call
+ * @returns the exit code: 0, 1 after a failure, 2 after a wrong call, 130 or 143 after SIGINT or SIGTERM stopped a training
+ * @example process.exitCode = await main(["evaluate", "--run", "runs/mini", "--data", "coco", "--json"])
  */
 export async function main(args: readonly string[], output: Output = createOutput()): Promise<number> {
+  let exitCode = 0;
+  const setExitCode = (code: number) => {
+    exitCode = code;
+  };
   try {
-    await buildProgram(output).parseAsync([...args], { from: "user" });
-    return 0;
+    await buildProgram(output, setExitCode).parseAsync([...args], { from: "user" });
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has said why
     output.failure(error);

@@ -25,10 +25,14 @@ export async function loadModel(run: string): Promise<LoadedModel> {
   const file = found.isDirectory() ? await latestCheckpoint(runFolder(run)) : run;
   const bundle = deserializeDetector(await readFile(file), { parts, file });
   try {
-    const { data } = parseTrainConfig(JSON.parse(bundle.metadata.training ?? "{}"));
+    const { data } = parseTrainConfig(JSON.parse(bundle.metadata.training ?? ""));
     return { ...bundle, file, data };
   } catch (cause) {
     bundle.detector.dispose();
-    throw new CheckpointError(`${file} does not say how its images were prepared.`, { file }, { cause });
+    throw new CheckpointError(
+      `${file} does not say how its images were prepared. Use a file that caddet train wrote.`,
+      { file },
+      { cause },
+    );
   }
 }

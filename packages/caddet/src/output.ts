@@ -1,4 +1,5 @@
 // Where the command line's words go: results to stdout, remarks and errors to stderr, and JSON as the last line of stdout.
+import type { ProgressStream } from "@caddet/trainer/node";
 
 /** The command line's way to speak. */
 export interface Output {
@@ -6,6 +7,8 @@ export interface Output {
   readonly text: (text: string) => void;
   /** A remark for a person, to stderr; no line end is added. */
   readonly note: (text: string) => void;
+  /** A long run's progress, to stderr. */
+  readonly progress: ProgressStream;
   /** A result as one line of JSON, to stdout. */
   readonly json: (value: unknown) => void;
   /** An error: its message if it was thrown on purpose, the whole stack if it is a fault of the program. */
@@ -24,11 +27,12 @@ const isExpected = (error: unknown): error is Error =>
  */
 export function createOutput(
   out: { write(text: string): unknown } = process.stdout,
-  err: { write(text: string): unknown } = process.stderr,
+  err: ProgressStream = process.stderr,
 ): Output {
   return {
     text: (text) => void out.write(text),
     note: (text) => void err.write(text),
+    progress: err,
     json: (value) => void out.write(`${JSON.stringify(value)}\n`),
     failure: (error) => {
       const text = isExpected(error) ? error.message : error instanceof Error ? (error.stack ?? error.message) : error;

@@ -1,6 +1,7 @@
 // A detector that takes pixels and gives boxes in their own coordinates: resize and pad, routed network, decoding, NMS. It knows
 // pixels, not files; files are under ./node.
 import {
+  ConfigError,
   type Detections,
   IMAGENET_NORMALISATION,
   type Normalisation,
@@ -42,9 +43,9 @@ export interface InferencerOptions {
 
 /** What a call may be told. */
 export interface DetectOptions {
-  /** Smallest score. Default 0.3. */
+  /** Smallest score, from 0 to 1. Default 0.3. */
   readonly threshold?: number;
-  /** Most detections. Default 100. */
+  /** Most detections, an integer from 0. Default 100. */
   readonly maxDetections?: number;
 }
 
@@ -103,14 +104,41 @@ function sourceOf({ height, width, data }: RgbImage): ImageSource {
   return { height, width, render };
 }
 
+function checkedOptions({ threshold = 0.3, maxDetections = 100 }: DetectOptions): Required<DetectOptions> {
+  if (!(threshold >= 0 && threshold <= 1)) {
+    throw new ConfigError(`threshold is a score from 0 to 1, got ${threshold}.`, { threshold });
+  }
+  if (!(Number.isInteger(maxDetections) && maxDetections >= 0)) {
+    throw new ConfigError(`maxDetections is an integer from 0, got ${maxDetections}.`, { maxDetections });
+  }
+  return { threshold, maxDetections };
+}
+
+async function renderChecked(source: ImageSource, size: Size): Promise<Uint8Array> {
+  const rgb = await source.render(size);
+  const bytes = size.height * size.width * 3;
+  if (rgb.length === bytes) return rgb;
+  throw new ShapeError(
+    `render() of the image gave ${rgb.length} bytes for ${size.height} x ${size.width} pixels, expected ${bytes}: RGB without alpha.`,
+    { height: size.height, width: size.width },
+  );
+}
+
 function objectsOf(
   { boxes, scores, labels }: Detections,
   classes: readonly ClassEntry[],
-  { threshold = 0.3, maxDetections = 100 }: DetectOptions,
+  { threshold, maxDetections }: Required<DetectOptions>,
 ): DetectedObject[] {
   const kept = [...scores.keys()].filter((i) => scores[i]! >= threshold).slice(0, maxDetections);
   return kept.map((i) => {
-    const { id, name } = classes[labels[i]!]!;
+    const entry = classes[labels[i]!];
+    if (!entry) {
+      throw new ConfigError(
+        `The detector found class ${labels[i]}, the class table has ${classes.length}. Pass the table that it was trained with.`,
+        { label: labels[i], classes: classes.length },
+      );
+    }
+    const { id, name } = entry;
     const [x1, y1, x2, y2] = boxes.subarray(i * 4, i * 4 + 4) as unknown as [number, number, number, number];
     return { label: name, categoryId: id, score: scores[i]!, box: [x1, y1, x2, y2] };
   });
@@ -121,7 +149,8 @@ function objectsOf(
  *
  * @param options detector (it stays the caller's), classes, and how images are prepared: as for its training
  * @returns the inferencer
- * @throws `detect` throws ShapeError when the pixels do not fit the size, or there are none
+ * @throws ConfigError when `normalise` is not usable; `detect` throws ShapeError when the pixels do not fit the size, or there are
+ *   none, and ConfigError when an option is out of range or the class table too short
  * @example await createInferencer({ detector, classes, size: { shorter: 600, longer: 1000 } }).detect(image)
  */
 export function createInferencer(options: InferencerOptions): Inferencer {
@@ -130,17 +159,18 @@ export function createInferencer(options: InferencerOptions): Inferencer {
   return {
     detect: async (image, detectOptions = {}) => {
       const started = performance.now();
+      const wanted = checkedOptions(detectOptions);
       const source = "render" in image ? image : sourceOf(image);
       const size = resizedSize(source, target);
       const input = paddedSize(size, padTo);
       const values = new Float32Array(input.height * input.width * 3);
       const place = { offset: 0, stride: input.width, flipped: false };
-      writePixels(await source.render(size), size, table, values, place);
+      writePixels(await renderChecked(source, size), size, table, values, place);
       const batch = tf.tensor4d(values, [1, input.height, input.width, 3]);
       try {
         const { detections, madds, gates } = await detector.detect(batch, [size]);
         return {
-          objects: objectsOf(detections[0]!, classes, detectOptions),
+          objects: objectsOf(detections[0]!, classes, wanted),
           source: { height: source.height, width: source.width },
           input,
           ...(madds && gates ? { madds: madds[0]!, gates } : {}),

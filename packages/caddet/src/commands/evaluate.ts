@@ -7,6 +7,7 @@ import { evaluateDetector, spreadOf } from "@caddet/trainer";
 import { writeFileAtomic } from "@caddet/trainer/node";
 import { type LoadedModel, loadModel } from "../model-file";
 import type { Output } from "../output";
+import { skipText } from "../skip-text";
 
 /** Options of the command. */
 export interface EvaluateOptions {
@@ -41,22 +42,25 @@ async function* take<T extends { readonly imageIds: readonly number[] }>(batches
 
 /** Evaluates and prints. */
 export async function evaluate(options: EvaluateOptions, output: Output): Promise<void> {
-  const dataset = await loadDataset(options.data, options.split);
+  // As pycocotools reads it: degenerate boxes stay, what refers to nothing does not count.
+  const dataset = await loadDataset(options.data, options.split, { onBadEntry: "keep" });
+  const leftOut = skipText(dataset.skipped);
+  if (leftOut) output.note(`left out of ${dataset.file}: ${leftOut}\n`);
   const backend = await prepareBackend({ backend: options.backend });
   const model = await loadModel(options.run);
-  const { data } = model;
-  const loader = createLoader(dataset, {
-    batchSize: 1,
-    size: { shorter: data.shorter, longer: data.longer },
-    padTo: data.padTo,
-    normalise: { mean: data.mean, std: data.std },
-    onSkip: ({ message }) => output.note(`left out: ${message}\n`),
-  });
   try {
     checkClasses(model, dataset);
+    const { data } = model;
+    const loader = createLoader(dataset, {
+      batchSize: 1,
+      size: { shorter: data.shorter, longer: data.longer },
+      padTo: data.padTo,
+      normalise: { mean: data.mean, std: data.std },
+      onSkip: ({ message }) => output.note(`left out of ${dataset.imageFolder}: ${message}\n`),
+    });
     const all = Math.min(dataset.images.ids.length, options.limit ?? Number.POSITIVE_INFINITY);
     let shown = 0;
-    const { coco, results, madds, medianMs } = await evaluateDetector({
+    const { coco, results, imageIds, madds, medianMs } = await evaluateDetector({
       detector: model.detector,
       dataset,
       batches: take(loader.epoch(0), all),
@@ -65,7 +69,7 @@ export async function evaluate(options: EvaluateOptions, output: Output): Promis
         shown = n;
         output.note(`${n}/${all} images\n`);
       },
-    });
+    }).finally(() => loader.dispose());
     for (const warning of coco.warnings) output.note(`${warning}\n`);
     if (options.results) await writeFileAtomic(options.results, JSON.stringify(resultsToJson(results)));
     const spread = madds ? spreadOf(madds) : null;
@@ -74,8 +78,9 @@ export async function evaluate(options: EvaluateOptions, output: Output): Promis
         stats: [...coco.stats],
         madds: spread,
         ms: { median: medianMs },
-        images: all,
+        images: imageIds.length,
         backend: backend.name,
+        skipped: { annotations: dataset.skipped, files: loader.skipped() },
       });
       return;
     }
@@ -87,7 +92,6 @@ export async function evaluate(options: EvaluateOptions, output: Output): Promis
     }
     output.text(`${medianMs.toFixed(1)} ms an image (median, batch 1, network and NMS) on ${backend.name}\n`);
   } finally {
-    loader.dispose();
     model.detector.dispose();
   }
 }

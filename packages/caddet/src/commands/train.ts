@@ -1,7 +1,7 @@
 // `caddet train`: assembles data set, loader, detector, trainer and hooks.
 import { stat } from "node:fs/promises";
 import { filterForTraining } from "@caddet/coco";
-import { createLoader, loadDataset } from "@caddet/coco/node";
+import { createLoader, type ImageDataset, loadDataset } from "@caddet/coco/node";
 import { CheckpointError, createRandom } from "@caddet/core";
 import { buildDetector, type ClassEntry } from "@caddet/detector";
 import { type BackendName, prepareBackend } from "@caddet/runtime/node";
@@ -19,6 +19,8 @@ import {
 import { loadConfig } from "../config-file";
 import type { Output } from "../output";
 import { parts } from "../parts";
+import { skipText } from "../skip-text";
+import { watchSignals } from "../stop-signal";
 
 /** Options of the command. */
 export interface TrainOptions {
@@ -50,81 +52,100 @@ function lossHook(): TrainHook & { summary(): Record<string, unknown> } {
   };
 }
 
+// A single bad entry is no reason not to train, but none is passed over in silence. COCO's own train2017 has boxes without height.
+async function openTrainingSet(folder: string, output: Output): Promise<ImageDataset> {
+  const dataset = await loadDataset(folder, "train", { onBadEntry: "skip" });
+  if (Object.keys(dataset.skipped).length > 0) {
+    // Counts say how many and why; only the strict reading says where the first one is.
+    await loadDataset(folder, "train").catch((first: Error) => output.note(`left out: ${first.message}\n`));
+  }
+  return filterForTraining(dataset);
+}
+
+async function checkFolder({ out, resume }: TrainOptions): Promise<string | undefined> {
+  const folder = runFolder(out);
+  if (resume) return latestCheckpoint(folder);
+  const [newest] = await listCheckpoints(folder);
+  if (!newest) return undefined;
+  throw new CheckpointError(
+    `${out} holds a run already (newest checkpoint: step ${newest.step}). Add --resume to go on, or choose another --out.`,
+    { run: out },
+  );
+}
+
 /**
- * Trains, or goes on training.
+ * Trains, or goes on training. SIGINT and SIGTERM end it after the current step, with a checkpoint.
  *
+ * @returns the exit code: 0, or 130 or 143 after a signal
  * @throws CheckpointError when the folder holds another run and `--resume` is not given
  */
-export async function train(options: TrainOptions, output: Output): Promise<void> {
+export async function train(options: TrainOptions, output: Output): Promise<number> {
   const folder = runFolder(options.out);
-  const config = await loadConfig(options.config, options.set);
-  const checkpoints = await listCheckpoints(folder);
-  if (checkpoints.length > 0 && !options.resume) {
-    throw new CheckpointError(
-      `${options.out} holds a run already (newest checkpoint: step ${checkpoints[0]!.step}). Add --resume to go on, or choose another --out.`,
-      { run: options.out },
-    );
-  }
-  const resumed = options.resume ? await latestCheckpoint(folder) : undefined;
-
-  const loaded = await loadDataset(options.data, "train");
-  const dataset = filterForTraining(loaded);
+  const resumed = await checkFolder(options);
+  const config = await loadConfig(options.config ?? (resumed && folder.configFile), options.set);
+  const dataset = await openTrainingSet(options.data, output);
   const backend = await prepareBackend({ backend: options.backend });
   output.note(`backend ${backend.name} on ${backend.device}\n`);
   const { data } = config;
-  const loader = createLoader(dataset, {
-    batchSize: data.batchSize,
-    size: { shorter: data.shorter, longer: data.longer },
-    flip: data.flip,
-    padTo: data.padTo,
-    normalise: { mean: data.mean, std: data.std },
-    groupByAspect: data.groupByAspect,
-    prefetch: data.prefetch,
-    shuffle: true,
-    dropLast: true,
-    seed: config.seed,
-    onSkip: ({ message }) => output.note(`left out: ${message}\n`),
-  });
   const { ids, names } = dataset.categories;
   const classes: ClassEntry[] = names.map((name, i) => ({ id: ids[i]!, name }));
-  const detector = buildDetector(config.model, {
-    parts,
-    numClasses: classes.length,
-    random: createRandom(config.seed),
-  });
-  const stopping = new AbortController();
-  const stop = () => stopping.abort();
-  process.once("SIGINT", stop).once("SIGTERM", stop);
   const losses = lossHook();
-  const trainer = createTrainer({
-    detector,
-    batches: loader,
-    config,
-    signal: stopping.signal,
-    hooks: [losses, metricsHook(folder), checkpointHook(folder, classes), progressHook(process.stderr)],
-  });
+  const frees: (() => void)[] = [];
   try {
+    const loader = createLoader(dataset, {
+      batchSize: data.batchSize,
+      size: { shorter: data.shorter, longer: data.longer },
+      flip: data.flip,
+      padTo: data.padTo,
+      normalise: { mean: data.mean, std: data.std },
+      groupByAspect: data.groupByAspect,
+      prefetch: data.prefetch,
+      shuffle: true,
+      dropLast: true,
+      seed: config.seed,
+      onSkip: ({ message }) => output.note(`left out of ${dataset.imageFolder}: ${message}\n`),
+    });
+    frees.push(() => loader.dispose());
+    const detector = buildDetector(config.model, {
+      parts,
+      numClasses: classes.length,
+      random: createRandom(config.seed),
+    });
+    frees.push(() => detector.dispose());
+    const watch = watchSignals(() => output.note("\nstopping after this step; a second signal ends at once\n"));
+    frees.push(() => watch.dispose());
+    const trainer = createTrainer({
+      detector,
+      batches: loader,
+      config,
+      signal: watch.signal,
+      hooks: [losses, metricsHook(folder), checkpointHook(folder, classes), progressHook(output.progress)],
+    });
+    frees.push(() => trainer.dispose());
     if (resumed) await resumeFrom(trainer, resumed, classes);
     await writeFileAtomic(folder.configFile, `${JSON.stringify(config, null, 2)}\n`);
-    const skips = Object.entries(dataset.skipped).map(([reason, n]) => `${n} ${reason}`);
+    const leftOut = skipText(dataset.skipped);
     output.note(
-      `${dataset.images.ids.length} images, ${classes.length} classes` +
-        `${skips.length > 0 ? `; left out: ${skips.join(", ")}` : ""}; ${trainer.totalSteps} steps\n`,
+      `${dataset.images.ids.length} images, ${classes.length} classes${leftOut && `; left out: ${leftOut}`}; ` +
+        `${trainer.totalSteps} steps\n`,
     );
     await trainer.run();
+
+    const checkpoint = await latestCheckpoint(folder);
+    const { step } = trainer.position;
+    const finished = step >= trainer.totalSteps;
+    if (options.json) {
+      const skipped = { annotations: dataset.skipped, files: loader.skipped() };
+      const summary = losses.summary();
+      output.json({ run: options.out, checkpoint, step, finished, backend: backend.name, ...summary, skipped });
+    } else {
+      const { size } = await stat(checkpoint);
+      output.text(`${step} steps done, ${checkpoint} (${(size / 1e6).toFixed(1)} MB)\n`);
+    }
+    if (finished) return 0;
+    output.note(`stopped at step ${step} of ${trainer.totalSteps}. Call the same command with --resume to go on.\n`);
+    return watch.exitCode();
   } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
-    trainer.dispose();
-    detector.dispose();
-    loader.dispose();
-  }
-  const checkpoint = await latestCheckpoint(folder);
-  const { size } = await stat(checkpoint);
-  const { step } = trainer.position;
-  if (options.json) {
-    const skipped = { annotations: dataset.skipped, files: loader.skipped() };
-    output.json({ run: options.out, checkpoint, step, backend: backend.name, ...losses.summary(), skipped });
-  } else {
-    output.text(`${step} steps done, ${checkpoint} (${(size / 1e6).toFixed(1)} MB)\n`);
+    for (const free of frees.reverse()) free();
   }
 }

@@ -1,0 +1,152 @@
+import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readMetrics, runFolder } from "@caddet/trainer/node";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { call, errorOf } from "./call";
+import { type DrawnSet, drawSet } from "./drawn-set";
+
+let set: DrawnSet;
+let run: string;
+const train = (out: string, ...more: string[]) =>
+  call("train", "--data", set.folder, "--out", out, "--backend", "wasm", "--json", ...more);
+const fresh = (name: string, ...more: string[]) => train(set.path(name), "--config", set.configFile, ...more);
+
+// Everything in a run's folder, by name.
+async function filesOf(folder: string): Promise<Map<string, string>> {
+  const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const paths = names.map(({ parentPath, name }) => join(parentPath, name)).sort();
+  return new Map(await Promise.all(paths.map(async (path) => [path, await readFile(path, "base64")] as const)));
+}
+
+beforeAll(async () => {
+  set = await drawSet();
+  run = set.path("run");
+  const { code, err } = await train(run, "--config", set.configFile);
+  expect(code, err).toBe(0);
+});
+afterAll(() => set.remove());
+
+describe("caddet train", () => {
+  it("trains, says so as JSON on the last line, and keeps no tensor", async () => {
+    const before = tf.memory().numTensors;
+    const called = await fresh("first");
+    expect(called.code, called.err).toBe(0);
+    const json = called.json();
+    expect(json).toMatchObject({
+      run: set.path("first"),
+      checkpoint: join(set.path("first"), "checkpoints", "step-00000002.safetensors"),
+      step: 2,
+      finished: true,
+      backend: "wasm",
+      skipped: { annotations: {}, files: {} },
+    });
+    expect(json.firstLoss).toBeGreaterThan(0);
+    expect(json.lastLoss).toBe(json.firstLoss); // both are means over the same two steps
+    expect(Object.keys(json.madds as object).sort()).toEqual(["max", "mean", "min", "std"]);
+    expect(called.err).toMatch(/^backend wasm on /m);
+    expect(called.err).toMatch(/^4 images, 2 classes; 2 steps$/m);
+    expect(called.err).toMatch(/^step 2\/2 /m);
+    expect((await readMetrics(runFolder(set.path("first")))).map(({ step }) => step)).toEqual([1, 2]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("ends with the same weights when it is called again", async () => {
+    await fresh("second");
+    const weights = (name: string) => readFile(join(name, "checkpoints", "step-00000002.safetensors"));
+    expect((await weights(set.path("second"))).equals(await weights(run))).toBe(true);
+  });
+
+  it("tells people in words", async () => {
+    const { out } = await call(
+      ...["train", "--data", set.folder, "--out", set.path("words"), "--backend", "wasm"],
+      ...["--config", set.configFile, "--set", "schedule.maxSteps=1"],
+    );
+    expect(out).toMatch(/^1 steps done, .*step-00000001\.safetensors \(\d\.\d MB\)\n$/);
+  });
+
+  it("leaves a run alone that is there already", async () => {
+    const before = await filesOf(run);
+    const text = errorOf(await train(run, "--config", set.configFile));
+    expect(text).toBe(
+      `${run} holds a run already (newest checkpoint: step 2). Add --resume to go on, or choose another --out.`,
+    );
+    expect(await filesOf(run)).toEqual(before);
+  });
+
+  it("goes on with --resume, by the run's own configuration, to the bytes of one long run", async () => {
+    await fresh("long", "--set", "schedule.maxSteps=3", "--set", "schedule.policy=constant");
+    await fresh("parts", "--set", "schedule.policy=constant");
+    const resumed = await train(set.path("parts"), "--resume", "--set", "schedule.maxSteps=3");
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(resumed.json()).toMatchObject({ step: 3, finished: true });
+    const steps = (await readMetrics(runFolder(set.path("parts")))).map(({ step }) => step);
+    expect(steps).toEqual([1, 2, 3]);
+    const weights = (name: string) => readFile(set.path(join(name, "checkpoints", "step-00000003.safetensors")));
+    expect((await weights("parts")).equals(await weights("long"))).toBe(true);
+  });
+
+  it("saves each setting of --set with the run", async () => {
+    await fresh("settings", "--set", "optimizer.lr=0.004", "--set", "schedule.maxSteps=1");
+    const saved = JSON.parse(await readFile(join(set.path("settings"), "config.json"), "utf8"));
+    expect(saved).toMatchObject({
+      optimizer: { lr: 0.004, momentum: 0.9 },
+      schedule: { maxSteps: 1 },
+      model: { backbone: { type: "supernet", preset: "tiny" } },
+    });
+  });
+
+  it.each([
+    ["optimizer.learningRate=1", 'optimizer.learningRate: unknown key. Did you mean "lr"?'],
+    ["model.head.stackedConv=1", 'model.head.stackedConv: unknown key. Did you mean "stackedConvs"?'],
+    ["optimizer.lr=fast", "optimizer.lr: "],
+    ["optimizer.lr", "--set takes path=value"],
+  ])("refuses --set %s before it touches anything", async (assignment, message) => {
+    expect(errorOf(await fresh("never", "--set", assignment))).toContain(message);
+    await expect(readdir(set.path("never"))).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("caddet train --resume refuses", () => {
+  const copy = async (name: string) => {
+    await fresh(name);
+    return join(set.path(name), "checkpoints", "step-00000002.safetensors");
+  };
+
+  it("a run without checkpoint", async () => {
+    expect(errorOf(await train(set.path("nothing"), "--resume"))).toContain("nothing has no checkpoint (looked for ");
+  });
+
+  it("another configuration, and names the settings", async () => {
+    await copy("other-config");
+    const before = await filesOf(set.path("other-config"));
+    const text = errorOf(await train(set.path("other-config"), "--resume", "--set", "optimizer.lr=0.5"));
+    expect(text).toContain("belongs to another configuration; these settings differ: optimizer.lr.");
+    expect(await filesOf(set.path("other-config"))).toEqual(before);
+  });
+
+  it("a checkpoint that is cut, and leaves it and the older one as they are", async () => {
+    const file = await copy("cut");
+    const older = file.replace("02.safetensors", "01.safetensors");
+    await copyFile(file, older);
+    const bytes = await readFile(file);
+    await writeFile(file, bytes.subarray(0, bytes.length / 2));
+    const before = await filesOf(set.path("cut"));
+    expect(errorOf(await train(set.path("cut"), "--resume"))).toMatch(/step-00000002\.safetensors: .* bytes/);
+    expect(await filesOf(set.path("cut"))).toEqual(before);
+  });
+
+  it("a data set with other classes", async () => {
+    await copy("other-classes");
+    const other = await drawSet();
+    await other.change("train", (json) => {
+      json.categories.push({ id: 8, name: "more" });
+      return undefined;
+    });
+    const called = await call(
+      ...["train", "--data", other.folder, "--out", set.path("other-classes"), "--resume", "--backend", "wasm"],
+    );
+    await other.remove();
+    expect(errorOf(called)).toContain("was trained on other classes than this data set has");
+  });
+});
