@@ -18,7 +18,7 @@ import { drawScenes } from "./scenes";
 const { values: args } = parseArgs({
   options: {
     seed: { type: "string", default: "0" },
-    steps: { type: "string", default: "1400" },
+    steps: { type: "string", default: "1250" },
     out: { type: "string", default: "runs/demo" },
     backend: { type: "string", default: "auto" },
   },
