@@ -168,7 +168,7 @@ export async function buildReport(input: ReportInput): Promise<string> {
       {
         id: "detections",
         title: "Detections",
-        note: `Scores of ${MIN_SCORE} and more; dashed boxes are the truth.`,
+        note: `Scores of ${MIN_SCORE} and more; dotted boxes are the truth.`,
         html: galleryHtml(await Promise.all([...shownEasy, ...shownBusy].map(picture))),
       },
       {

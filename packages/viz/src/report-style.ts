@@ -36,7 +36,7 @@ svg.route { min-width: 36rem; }
 .gallery figure { margin: 0; }
 section > :last-child { margin-bottom: 0; }
 .gallery svg { width: 100%; max-width: 38rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.94rem; }
+table { border-collapse: collapse; margin-block: 0.5rem 1.25rem; font-variant-numeric: tabular-nums; font-size: 0.94rem; }
 caption { text-align: left; color: var(--soft); padding-bottom: 0.35rem; }
 th, td { padding: 0.35rem 0.9rem 0.35rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
 thead th { border-bottom: 2px solid var(--soft); white-space: nowrap; }

@@ -75,7 +75,7 @@ function checkGates(space: RouteSpace, gates: ArrayLike<number>): void {
   }
 }
 
-function routeLegend(left: number, y: number): string {
+function routeLegend(left: number, y: number): { readonly markup: string; readonly width: number } {
   let x = left;
   const parts: string[] = [];
   const entry = (text: string, mark: string) => {
@@ -105,7 +105,7 @@ function routeLegend(left: number, y: number): string {
   );
   entry("node runs", element("circle", { cx: 11, cy: 0, r: 5, fill: "currentColor" }));
   entry("dropped", element("circle", { cx: 11, cy: 0, r: 4.5, fill: "none", stroke: "currentColor", opacity: 0.6 }));
-  return parts.join("");
+  return { markup: parts.join(""), width: x };
 }
 
 function captionOf(
@@ -203,9 +203,10 @@ export function routeSvg(space: RouteSpace, gates: ArrayLike<number>, options: R
     label(String(l + 1), x(l), y(scales - 1) + 26, { "font-size": 10, "text-anchor": "middle", opacity: 0.7 }),
   );
   const bottom = y(scales - 1) + 34;
-  const width = Math.max(x(layers - 1) + COLUMN * 0.55 + 14, legend ? 700 : 380);
+  const marks = legend ? routeLegend(10, bottom + 14) : undefined;
+  const width = Math.max(x(layers - 1) + COLUMN * 0.55 + 14, marks?.width ?? 0, 380);
   return figure(
-    { width, height: bottom + (legend ? 28 : 4), label: `${title}: ${caption}`, className: "route" },
+    { width, height: bottom + (marks ? 28 : 4), label: `${title}: ${caption}`, className: "route" },
     heading,
     label(caption, 10, 40, { opacity: 0.85 }),
     ...rows,
@@ -213,6 +214,6 @@ export function routeSvg(space: RouteSpace, gates: ArrayLike<number>, options: R
     ...lines.filter((line) => line.closed).map((line) => line.markup),
     ...lines.filter((line) => !line.closed).map((line) => line.markup),
     ...nodes,
-    legend ? routeLegend(10, bottom + 14) : "",
+    marks?.markup ?? "",
   );
 }
