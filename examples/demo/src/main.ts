@@ -1,5 +1,5 @@
 // The whole of CADDet on one page: draws scenes, trains with all losses, evaluates on held-out scenes with the routed detector, and
-// writes a report. Usage: npm run demo -- [--seed 0] [--steps N] [--out runs/demo] [--backend wasm]. Its last line is JSON.
+// writes a report. Usage: npm run demo -- [--seed 0] [--steps N] [--train IMAGES] [--val IMAGES] [--out DIR] [--backend wasm]. Its last line is JSON.
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -19,6 +19,8 @@ const { values: args } = parseArgs({
   options: {
     seed: { type: "string", default: "0" },
     steps: { type: "string", default: "1250" },
+    train: { type: "string", default: "1600" },
+    val: { type: "string", default: "200" },
     out: { type: "string", default: "runs/demo" },
     backend: { type: "string", default: "auto" },
   },
@@ -33,7 +35,7 @@ await mkdir(folder.path, { recursive: true });
 
 say("drawing scenes");
 const scenes = join(folder.path, "scenes");
-await drawScenes({ out: scenes, seed, train: 1600, val: 200, width: 432, height: 324 });
+await drawScenes({ out: scenes, seed, train: Number(args.train), val: Number(args.val), width: 432, height: 324 });
 const trainSet = filterForTraining(await loadDataset(scenes, "train"));
 const valSet = await loadDataset(scenes, "val");
 const classes = valSet.categories.names.map((name, i) => ({ id: valSet.categories.ids[i]!, name }));
