@@ -18,8 +18,8 @@ export default defineConfig({
     },
   },
   data: { shorter: 192, longer: 288, batchSize: 8 },
-  optimizer: { lr: 0.02, clipNorm: 10 },
-  schedule: { epochs: 16, policy: "cosine", warmupSteps: 300 },
+  optimizer: { type: "adamw", lr: 0.002, weightDecay: 0.02, clipNorm: 10 },
+  schedule: { epochs: 30, policy: "cosine", warmupSteps: 300 },
   budget: { reduce: "sum", pixels: "source" },
   checkpoint: { everyEpochs: 1, keep: 2 },
 });
