@@ -27,6 +27,7 @@ describe("fcosFactory", () => {
       centernessOnReg: false,
       boxLoss: "iou",
       normaliser: "mmdet-2.3",
+      lossWeights: { classification: 1, box: 1, centerness: 1 },
       test: TEST,
     });
   });
