@@ -18,7 +18,7 @@ import { drawScenes } from "./scenes";
 const { values: args } = parseArgs({
   options: {
     seed: { type: "string", default: "0" },
-    steps: { type: "string", default: "1250" },
+    steps: { type: "string", default: "1400" },
     train: { type: "string", default: "1600" },
     val: { type: "string", default: "200" },
     out: { type: "string", default: "runs/demo" },
