@@ -30,8 +30,10 @@ function symmetric(x: tf.Tensor4D, kernelSize: number, stride: number): Padded {
  * @example conv2d(x, filter, 2)
  */
 export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, stride = 1): tf.Tensor4D {
-  const { x: padded, pad, rounding } = symmetric(x, filter.shape[0], stride);
-  return tf.conv2d(padded, filter, stride, pad, "NHWC", 1, rounding);
+  return tf.tidy(() => {
+    const { x: padded, pad, rounding } = symmetric(x, filter.shape[0], stride);
+    return tf.conv2d(padded, filter, stride, pad, "NHWC", 1, rounding);
+  });
 }
 
 /**
@@ -44,8 +46,10 @@ export function conv2d(x: tf.Tensor4D, filter: tf.Tensor4D, stride = 1): tf.Tens
  * @example depthwiseConv2d(x, filter, 2)
  */
 export function depthwiseConv2d(x: tf.Tensor4D, filter: tf.Tensor4D, stride = 1): tf.Tensor4D {
-  const { x: padded, pad, rounding } = symmetric(x, filter.shape[0], stride);
-  return tf.depthwiseConv2d(padded, filter, stride, pad, "NHWC", 1, rounding);
+  return tf.tidy(() => {
+    const { x: padded, pad, rounding } = symmetric(x, filter.shape[0], stride);
+    return tf.depthwiseConv2d(padded, filter, stride, pad, "NHWC", 1, rounding);
+  });
 }
 
 // The weights of 1-d linear interpolation with half-pixel centres and clamped ends, [to, from].
