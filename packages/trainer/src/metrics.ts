@@ -1,7 +1,7 @@
 // metrics.jsonl: one JSON line a step, appended as the run goes.
 import { appendFile, mkdir, readFile, truncate } from "node:fs/promises";
 import type { StepRecord, TrainHook } from "./hooks";
-import type { RunFolder } from "./run-folder";
+import { ifAbsent, type RunFolder } from "./run-folder";
 
 /**
  * A hook that appends every step's record to the run's metrics.jsonl. A resumed run first drops the lines behind its checkpoint.
@@ -14,7 +14,7 @@ export function metricsHook(folder: RunFolder): TrainHook {
     name: "metrics",
     onStart: async (trainer) => {
       await mkdir(folder.path, { recursive: true });
-      const text = await readFile(folder.metricsFile, "utf8").catch(() => "");
+      const text = await readFile(folder.metricsFile, "utf8").catch(ifAbsent(""));
       if (text === "") return;
       const lines = text.split("\n");
       const isKept = (line: string) => (recordOf(line)?.step ?? Number.POSITIVE_INFINITY) <= trainer.position.step;
@@ -43,6 +43,6 @@ function recordOf(line: string): StepRecord | undefined {
  * @returns one record a step, in order; a last line that was cut is left out
  */
 export async function readMetrics(folder: RunFolder): Promise<StepRecord[]> {
-  const text = await readFile(folder.metricsFile, "utf8").catch(() => "");
+  const text = await readFile(folder.metricsFile, "utf8").catch(ifAbsent(""));
   return text.split("\n").flatMap((line) => recordOf(line) ?? []);
 }

@@ -49,14 +49,27 @@ export async function writeFileAtomic(file: string, data: Uint8Array | string): 
   }
 }
 
+/** What stands for a file or folder that is not there; any other failure is thrown on. For `.catch`. */
+export function ifAbsent<T>(value: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (error.code === "ENOENT") return value;
+    throw new CheckpointError(
+      `${error.path ?? "A file of the run"} cannot be read: ${error.message}`,
+      {},
+      { cause: error },
+    );
+  };
+}
+
 /**
  * The checkpoints of a run, newest first.
  *
  * @param folder the run's folder
- * @returns step and file of each
+ * @returns step and file of each; none where the folder is not there
+ * @throws CheckpointError when the folder cannot be read
  */
 export async function listCheckpoints(folder: RunFolder): Promise<{ readonly step: number; readonly file: string }[]> {
-  const names = await readdir(folder.checkpointFolder).catch(() => [] as string[]);
+  const names = await readdir(folder.checkpointFolder).catch(ifAbsent<string[]>([]));
   return names
     .flatMap((name) => {
       const step = /^step-(\d+)\.safetensors$/.exec(name)?.[1];
