@@ -1,30 +1,15 @@
-// The command line: names, options and help of every command, and what happens to an error. Each command is a file in commands/.
+// The command line: names, options and help of every command, and what happens to an error. Each command is a file in commands/ and
+// is loaded when it is called, so that none waits for another's libraries.
 import { readFileSync } from "node:fs";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { detect } from "./commands/detect";
-import { doctor } from "./commands/doctor";
-import { evaluate } from "./commands/evaluate";
-import { madds } from "./commands/madds";
-import { train } from "./commands/train";
+import { Command, CommanderError, Option } from "commander";
+import { cocoCommand } from "./coco-cli";
+import { fraction, json, natural } from "./options";
 import { createOutput, type Output } from "./output";
 
 const BACKENDS = ["auto", "tfjs-node-gpu", "tfjs-node", "webgpu", "wasm", "cpu"];
 
-function natural(text: string): number {
-  const value = Number(text);
-  if (!(Number.isSafeInteger(value) && value > 0)) throw new InvalidArgumentError("Expected an integer from 1.");
-  return value;
-}
-
-function fraction(text: string): number {
-  const value = Number(text);
-  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError("Expected a number from 0 to 1.");
-  return value;
-}
-
 const collect = (text: string, all: string[]) => [...all, text];
 
-const json = () => new Option("--json", "print the result as JSON on the last line of stdout").default(false);
 const backend = () => new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto");
 
 function version(): string {
@@ -50,7 +35,7 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .option("--resume", "go on from the run's newest checkpoint", false)
     .addOption(backend())
     .addOption(json())
-    .action(async (options) => setExitCode(await train(options, output)));
+    .action(async (options) => setExitCode(await (await import("./commands/train")).train(options, output)));
 
   program
     .command("evaluate")
@@ -62,7 +47,7 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .option("--results <file>", "also write the detections in COCO's results format")
     .addOption(backend())
     .addOption(json())
-    .action((options) => evaluate(options, output));
+    .action(async (options) => (await import("./commands/evaluate")).evaluate(options, output));
 
   program
     .command("detect")
@@ -73,7 +58,7 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .option("--max <n>", "most detections shown", natural, 100)
     .addOption(backend())
     .addOption(json())
-    .action((options) => detect(options, output));
+    .action(async (options) => (await import("./commands/detect")).detect(options, output));
 
   program
     .command("madds")
@@ -81,13 +66,15 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .option("--preset <name>", "paper, small or tiny", "paper")
     .option("--size <HxW>", "input size in pixels", "640x800")
     .addOption(json())
-    .action((options) => madds(options, output));
+    .action(async (options) => (await import("./commands/madds")).madds(options, output));
 
   program
     .command("doctor")
     .description("which backends are here, which one is chosen, and why the others are not")
     .addOption(json())
-    .action((options) => doctor(options, output));
+    .action(async (options) => (await import("./commands/doctor")).doctor(options, output));
+
+  program.addCommand(cocoCommand(output, setExitCode));
 
   return program;
 }

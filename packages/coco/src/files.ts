@@ -45,6 +45,22 @@ export async function readJson(file: string): Promise<unknown> {
 }
 
 /**
+ * Reads an instances file.
+ *
+ * @param file its path
+ * @param options what a bad entry does, default "error"
+ * @returns images, annotations and categories as columns
+ * @throws DatasetError when it cannot be read or, by policy, at the first wrong entry
+ * @example await loadAnnotations("instances_val2017.json", { onBadEntry: "keep" })
+ */
+export async function loadAnnotations(
+  file: string,
+  options: Pick<ParseAnnotationsOptions, "onBadEntry"> = {},
+): Promise<CocoDataset> {
+  return parseAnnotations(await readJson(file), { file, ...options });
+}
+
+/**
  * Reads a results file.
  *
  * @param file its path
@@ -93,6 +109,6 @@ export async function loadDataset(
     names.map((name) => join(folder, name)),
     "folder",
   );
-  const dataset = parseAnnotations(await readJson(file), { file, ...options });
+  const dataset = await loadAnnotations(file, options);
   return { ...dataset, imageFolder: await realpath(images) };
 }
