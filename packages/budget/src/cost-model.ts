@@ -20,7 +20,7 @@ export interface CostModel {
 function pathsByNode(nodeOfPath: ArrayLike<number>, n: number): Int32Array {
   const rows = Array.from({ length: n }, (): number[] => []);
   for (let k = 0; k < nodeOfPath.length; k++) rows[nodeOfPath[k]!]!.push(k);
-  const widest = Math.max(...rows.map((row) => row.length));
+  const widest = rows.reduce((most, row) => Math.max(most, row.length), 0);
   return Int32Array.from(rows.flatMap((row) => Array.from({ length: widest }, (_, i) => row[i] ?? row[0]!)));
 }
 

@@ -1,5 +1,5 @@
 // The global budget loss (Eq. 4), on costs as fractions of the total: in MAdds it would be of the order of 1e18.
-import { ShapeError } from "@caddet/core";
+import { NonFiniteError, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 /** The global budget loss of a batch. */
@@ -16,7 +16,7 @@ export interface GlobalBudgetLoss {
  * @param netCost `[B]`, the expected cost of the routes as a fraction of C_tot
  * @param expected `[B]`, what a budget mapping allows, as a fraction of C_tot; a constant of the loss when it is an array
  * @returns the loss of each image and their mean; both are the caller's
- * @throws ShapeError when the lengths differ or the batch is empty
+ * @throws ShapeError when the lengths differ or the batch is empty; NonFiniteError when a budget of an array is not finite
  * @example globalBudgetLoss(tf.div(model.expectedCost(gates), model.total), scaleBudget()(images)).loss
  */
 export function globalBudgetLoss(netCost: tf.Tensor1D, expected: ArrayLike<number> | tf.Tensor1D): GlobalBudgetLoss {
@@ -25,6 +25,13 @@ export function globalBudgetLoss(netCost: tf.Tensor1D, expected: ArrayLike<numbe
   if (netCost.rank !== 1 || netCost.size === 0 || budgets !== netCost.size) {
     throw new ShapeError(
       `globalBudgetLoss needs one cost and one budget an image, got costs [${netCost.shape}] and ${budgets} budgets.`,
+    );
+  }
+  const wrong = isArray ? Array.from(expected).findIndex((budget) => !Number.isFinite(budget)) : -1;
+  if (isArray && wrong >= 0) {
+    throw new NonFiniteError(
+      `globalBudgetLoss needs finite budgets, got ${expected[wrong]} for image ${wrong} of the batch; look at the budget mapping.`,
+      { image: wrong, budget: expected[wrong] },
     );
   }
   return tf.tidy(() => {

@@ -84,6 +84,43 @@ describe.each(backends)("expected cost on %s", (backend) => {
       tf.dispose([values, grad]);
     }));
 
+  it.each([
+    ["one path", 1, [1]],
+    ["10,000 paths of one node", 64, [10_000]],
+    ["10,000 paths, 3 a node and 1 in the last", 64, new Array(3334).fill(3).with(3333, 1)],
+    ["10,000 nodes of one path", 1, new Array(10_000).fill(1)],
+  ])("is C_tot with all gates at 1, with every gate's slope known: %s", (_, images, widths: number[]) =>
+    onBackend(backend, async () => {
+      const owners = widths.flatMap((width, node) => new Array<number>(width).fill(node));
+      const cost = { node: widths.map((_, i) => 1000 + i), path: owners.map((_, k) => 1 + (k % 7)) };
+      const model = createCostModel(owners, cost);
+      const gates = tf.ones<tf.Rank.R2>([images, owners.length]);
+      const { value, grad } = tf.valueAndGrad((g) => tf.sum(model.expectedCost(g as tf.Tensor2D)))(gates);
+      const got = (await value.data())[0]! / images;
+      expect(Math.abs(got - model.total)).toBeLessThan(1e-4 * model.total);
+      const slopes = await grad.data();
+      expect(
+        slopes.every((slope, i) => slope === cost.node[owners[i % owners.length]!]! + 1 + ((i % owners.length) % 7)),
+      ).toBe(true);
+      model.dispose();
+      tf.dispose([gates, value, grad]);
+    }),
+  );
+
+  it("makes one tensor a call", () =>
+    onBackend(backend, async () => {
+      const model = createCostModel([0, 0, 1], { node: [10, 20], path: [1, 2, 3] });
+      const values = tf.ones<tf.Rank.R2>([64, 3]);
+      const before = tf.memory().numTensors;
+      const [kept, once] = [
+        model.expectedCost(values),
+        expectedCost({ values, nodeOfPath: [0, 0, 1] }, { node: [10, 20], path: [1, 2, 3] }),
+      ];
+      expect(tf.memory().numTensors - before).toBe(2);
+      model.dispose();
+      tf.dispose([values, kept, once]);
+    }));
+
   it("keeps its constants through a tidy and a forward pass that is differentiated later", () =>
     onBackend(backend, async () => {
       const model = tidy(() => createCostModel([0, 1], { node: [1, 2], path: [0, 0] }));

@@ -32,6 +32,23 @@ describe("lossAwareBudget", () => {
     expect(budgets(a, 2, 6, 0)).toEqual(budgets(b, 0, 6, 2).reverse());
   });
 
+  it("takes no images, one and 64, and a batch beyond its window", () => {
+    const mapping = lossAwareBudget({ ratio: 0.125, window: 10 });
+    expect(budgets(mapping)).toEqual([]);
+    expect(mapping.state()).toEqual({ losses: [] });
+    expect(budgets(mapping, 5)).toEqual([0.3125]);
+    const many = Array.from({ length: 64 }, (_, i) => i);
+    expect(budgets(mapping, ...many).filter((budget) => budget === 0.125)).toHaveLength(5);
+    expect(mapping.state().losses).toEqual(many.slice(-10));
+  });
+
+  it("goes on from a state of a longer window with the newest losses", () => {
+    const mapping = lossAwareBudget({ ratio: 0.125, window: 2 });
+    mapping.restore({ losses: [9, 1, 3] });
+    expect(mapping.state()).toEqual({ losses: [1, 3] });
+    expect(budgets(mapping, 2)).toEqual([0.3125]);
+  });
+
   it("forgets losses older than the window", () => {
     const mapping = lossAwareBudget({ ratio: 0.125, window: 3 });
     mapping(batch(100, 100, 1, 2, 3));

@@ -182,7 +182,8 @@ export type HeadFactory<Config extends PartConfig = PartConfig> = PartFactory<Co
 
 /** A function from features `[B, H, W, C]` to gates `[B, K]` in [0, 1]. */
 export interface Router extends Module {
-  forward(features: Tensor4D): Tensor2D;
+  /** `training` (default false) allows random gates; without it, equal features give equal gates. */
+  forward(features: Tensor4D, options?: { readonly training?: boolean }): Tensor2D;
   /** MAdds of one call on a map of this size, batch 1. */
   madds(height: number, width: number): number;
 }

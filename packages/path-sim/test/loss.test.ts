@@ -58,6 +58,54 @@ describe.each(backends)("pathSimilarityLoss on %s", (backend) => {
       tf.dispose([gates, value, grad, after]);
     }));
 
+  it("has the gradient of finite differences, and leaves its result alone", () =>
+    onBackend(backend, async () => {
+      const start = Float32Array.of(0.5, 0.25, 0.75, 0.125, 0, 1, 0.875, 0.375, 0.0625);
+      const encodings = [
+        [1, 0],
+        [1, 1],
+        [0, 1],
+      ];
+      const loss = (g: tf.Tensor) => pathSimilarityLoss({ gates: g as tf.Tensor2D, encodings });
+      const at = async (gates: Float32Array) => {
+        const g = tf.tensor2d(gates, [3, 3]);
+        const before = tf.memory().numTensors;
+        const out = loss(g);
+        expect(tf.memory().numTensors - before).toBe(1);
+        const [value] = await out.data();
+        tf.dispose([g, out]);
+        return value!;
+      };
+      const gates = tf.tensor2d(start, [3, 3]);
+      const grad = tf.grad(loss)(gates);
+      const got = await grad.data();
+      const h = 1 / 128;
+      for (const [i, v] of start.entries()) {
+        const slope = ((await at(start.with(i, v + h))) - (await at(start.with(i, v - h)))) / (2 * h);
+        expect(Math.abs(got[i]! - slope), `gate ${i}`).toBeLessThan(1e-3);
+      }
+      tf.dispose([gates, grad]);
+    }));
+
+  it.each([
+    [64, 1, 1e-5],
+    [64, 10_000, 1e-4],
+    [256, 158, 2e-5],
+  ])("takes %d images of %d paths, within %d", (b, paths, tolerance) =>
+    onBackend(backend, async () => {
+      const encodings = Array.from({ length: b }, (_, i) => [i & 1, i & 2, i & 4, i & 8]);
+      const gates = tf.ones<tf.Rank.R2>([b, paths]);
+      const { value, grad } = tf.valueAndGrad((g) => pathSimilarityLoss({ gates: g as tf.Tensor2D, encodings }))(gates);
+      // All routes are alike. The 16 codes are equally frequent, and of all ordered pairs n in 16 differ in d of the 4 bits,
+      // which makes a gap of 0.05 + 0.35 · d / 4.
+      const squares = [1, 4, 6, 4, 1].reduce((sum, n, d) => sum + (n / 16) * (0.05 + (0.35 * d) / 4) ** 2, 0) * b ** 2;
+      const want = (squares - b * 0.05 ** 2) / 2 / b;
+      expect(Math.abs((await value.data())[0]! - want)).toBeLessThan(tolerance * want);
+      expect((await grad.data()).every(Number.isFinite)).toBe(true);
+      tf.dispose([gates, value, grad]);
+    }),
+  );
+
   it("refuses encodings of another number, and a wrong range", () =>
     onBackend(backend, async () => {
       const gates = tf.tensor2d([[1], [1]]);

@@ -1,6 +1,6 @@
 // What a set of gates looks like: how often each path opens, how far, and how decided the routers are about it.
 // Plain arrays in and out, for logs and plots.
-import { ConfigError, ShapeError } from "@caddet/core";
+import { checkCounts, imagesOf, openEntropy } from "./gate-values";
 
 /** Options of {@link gateStatistics}. */
 export interface GateStatisticsOptions {
@@ -27,16 +27,16 @@ export interface GateStatistics {
   readonly entropy: Float64Array;
   /** `[bins]`: how many of all B · P gates lie in each bin of equal width over [0, 1]; 1 belongs to the last bin. */
   readonly histogram: Uint32Array;
+  /** `[P * bins]`, path by path: the same counts for each path alone. */
+  readonly pathHistogram: Uint32Array;
 }
-
-const bits = (p: number) => (p > 0 ? -p * Math.log2(p) : 0);
 
 /**
  * Counts and averages gates.
  *
  * @param gates `[B * P]` in [0, 1], image by image
  * @param options P, threshold and bins
- * @returns statistics a path, and one histogram over all gates
+ * @returns statistics a path, and histograms over all gates and of each path
  * @throws ShapeError when the gates are not whole rows of P, or none; ConfigError when P or bins is not a whole number of
  * at least 1, or a gate is not in [0, 1]
  * @example gateStatistics(await gates.values.data(), { paths: gates.nodeOfPath.length }).openRate
@@ -45,27 +45,21 @@ export function gateStatistics(
   gates: ArrayLike<number>,
   { paths, tau = 1e-4, bins = 10 }: GateStatisticsOptions,
 ): GateStatistics {
-  for (const [name, count] of Object.entries({ paths, bins })) {
-    if (!Number.isInteger(count) || count < 1) {
-      throw new ConfigError(`gateStatistics needs a whole number of ${name}, at least 1, got ${count}.`);
-    }
-  }
-  const images = gates.length / paths;
-  if (!Number.isInteger(images) || images === 0) {
-    throw new ShapeError(`gateStatistics needs gates [B * ${paths}], B at least 1, got ${gates.length} numbers.`);
-  }
+  checkCounts("gateStatistics", { paths, bins });
+  const images = imagesOf("gateStatistics", gates, paths);
   const openCount = new Uint32Array(paths);
   const meanGate = new Float64Array(paths);
   const histogram = new Uint32Array(bins);
+  const pathHistogram = new Uint32Array(paths * bins);
   for (let i = 0; i < gates.length; i++) {
     const gate = gates[i]!;
-    if (!(gate >= 0 && gate <= 1)) {
-      throw new ConfigError(`Gate ${i % paths} of image ${Math.floor(i / paths)} is ${gate}; gates lie in [0, 1].`);
-    }
-    if (gate >= tau) openCount[i % paths]!++;
-    meanGate[i % paths]! += gate / images;
-    histogram[Math.min(Math.floor(gate * bins), bins - 1)]!++;
+    const path = i % paths;
+    if (gate >= tau) openCount[path]!++;
+    meanGate[path]! += gate / images;
+    const bin = Math.min(Math.floor(gate * bins), bins - 1);
+    histogram[bin]!++;
+    pathHistogram[path * bins + bin]!++;
   }
   const openRate = Float64Array.from(openCount, (count) => count / images);
-  return { images, openRate, meanGate, entropy: openRate.map((p) => bits(p) + bits(1 - p)), histogram };
+  return { images, openRate, meanGate, entropy: openRate.map(openEntropy), histogram, pathHistogram };
 }

@@ -1,3 +1,26 @@
 // Every public name of @caddet/router.
+export { type Gate, type SigmoidGateOptions, sigmoidGate, tanhGate } from "./gate";
+export {
+  createGateHealth,
+  type GateHealth,
+  type GateHealthOptions,
+  type GateHealthReport,
+  type GateWarning,
+  type GateWarningKind,
+} from "./gate-health";
 export { type GateStatistics, type GateStatisticsOptions, gateStatistics } from "./gate-statistics";
-export { createPoolRouter, type PoolRouterOptions, type PoolRouterSizes, poolRouterMadds } from "./pool-router";
+export { type GumbelGateOptions, gumbelGate } from "./gumbel";
+export {
+  expectedL0,
+  type HardConcreteGateOptions,
+  type HardConcreteShape,
+  hardConcreteGate,
+  hardConcreteOpenProbability,
+} from "./hard-concrete";
+export {
+  createPoolRouter,
+  type PoolRouter,
+  type PoolRouterOptions,
+  type PoolRouterSizes,
+  poolRouterMadds,
+} from "./pool-router";

@@ -1,5 +1,5 @@
-// The paper's router (Section 3.4): what a node sees, averaged to a few cells, becomes one gate a path. Gates are
-// relu(tanh(·)) as in Dynamic Routing (Li et al. 2020), whose bias of 1.5 opens all paths at the start of training.
+// The paper's router (Section 3.4): what a node sees, averaged to a few cells, becomes one gate a path. The gate is a part of its
+// own, by default the paper's. The bias of 1.5 from Dynamic Routing (Li et al. 2020) opens all paths at the start of training.
 import {
   adaptiveAveragePool,
   ConfigError,
@@ -11,6 +11,7 @@ import {
   ShapeError,
 } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
+import { type Gate, tanhGate } from "./gate";
 
 /** Options of {@link createPoolRouter}. */
 export interface PoolRouterOptions {
@@ -22,8 +23,10 @@ export interface PoolRouterOptions {
   readonly hidden?: number;
   /** Cells a side that the features are averaged to, default 2. */
   readonly pool?: number;
-  /** Start value of the bias before tanh, default 1.5. */
+  /** Start value of the logits' bias, default 1.5. */
   readonly bias?: number;
+  /** Makes gates of the logits, default {@link tanhGate}. */
+  readonly gate?: Gate;
   /** Draws the start weights. */
   readonly random: Random;
 }
@@ -52,10 +55,17 @@ function defaultHidden(channels: number): number {
   return Math.max(Math.floor(channels / 2), 4);
 }
 
-/** Pooling, 1×1 convolution, ReLU, global average, linear map, relu(tanh(·)). */
-class PoolRouter extends Module implements Router {
+/** A router that gives the numbers before its gate, too. */
+export interface PoolRouter extends Router {
+  /** Maps features `[B, H, W, C]` to the logits `[B, K]` that the gates are made of. */
+  logits(features: tf.Tensor4D): tf.Tensor2D;
+}
+
+/** Pooling, 1×1 convolution, ReLU, global average, linear map, gate. */
+class PoolRouterModule extends Module implements PoolRouter {
   readonly #squeeze: Conv;
-  readonly #gate: Linear;
+  readonly #logit: Linear;
+  readonly #gate: Gate;
   readonly #sizes: {
     readonly channels: number;
     readonly hidden: number;
@@ -63,14 +73,19 @@ class PoolRouter extends Module implements Router {
     readonly pool: number;
   };
 
-  constructor({ channels, paths, hidden, pool, bias, random }: Required<PoolRouterOptions>) {
+  constructor({ channels, paths, hidden, pool, bias, gate, random }: Required<PoolRouterOptions>) {
     super();
     this.#squeeze = this.child("squeeze", new Conv({ inChannels: channels, outChannels: hidden, random }));
-    this.#gate = this.child("gate", new Linear({ inFeatures: hidden, outFeatures: paths, bias, random }));
+    this.#logit = this.child("gate", new Linear({ inFeatures: hidden, outFeatures: paths, bias, random }));
+    this.#gate = gate;
     this.#sizes = { channels, hidden, paths, pool };
   }
 
-  forward(features: tf.Tensor4D): tf.Tensor2D {
+  forward(features: tf.Tensor4D, { training = false }: { readonly training?: boolean } = {}): tf.Tensor2D {
+    return tf.tidy(() => this.#gate(this.logits(features), { training }));
+  }
+
+  logits(features: tf.Tensor4D): tf.Tensor2D {
     const { channels, hidden, pool } = this.#sizes;
     if (features.rank !== 4 || features.shape[3] !== channels) {
       throw new ShapeError(`This router needs features [B, H, W, ${channels}], got [${features.shape}].`);
@@ -82,7 +97,7 @@ class PoolRouter extends Module implements Router {
       const weight = tf.reshape(this.#squeeze.weight, [channels, hidden]) as tf.Tensor2D;
       const squeezed = tf.relu(tf.add(tf.matMul(cells, weight), this.#squeeze.bias!)); // [B * pool², hidden]
       const average = tf.mean(tf.reshape(squeezed, [b, pool * pool, hidden]), 1) as tf.Tensor2D; // [B, hidden]
-      return tf.relu(tf.tanh(this.#gate.apply(average))); // [B, K]
+      return this.#logit.apply(average); // [B, K]
     });
   }
 
@@ -95,10 +110,10 @@ class PoolRouter extends Module implements Router {
  * Makes the paper's router.
  *
  * Its parameters are `squeeze.weight [1, 1, C, hidden]` (He's normal rule), `squeeze.bias`, `gate.weight [hidden, K]` and
- * `gate.bias`. `forward` maps features `[B, H, W, C]` to gates `[B, K]` in [0, 1]. `madds` counts the convolution on the
- * pooled cells and the linear map, not the pooling, and so is the same for every map size.
+ * `gate.bias`, whatever the gate. `forward` maps features `[B, H, W, C]` to gates `[B, K]` in [0, 1]. `madds` counts the
+ * convolution on the pooled cells and the linear map, not the pooling, and so is the same for every map size.
  *
- * @param options sizes, start bias and the source of randomness
+ * @param options sizes, start bias, gate and the source of randomness
  * @returns a router that owns its weights until `dispose()`
  * @throws ConfigError when a size is not a whole number of at least 1; `forward` throws ShapeError on other features
  * @example createPoolRouter({ channels: 64, paths: 3, random: createRandom(0) }).forward(features)
@@ -109,12 +124,13 @@ export function createPoolRouter({
   hidden = defaultHidden(channels),
   pool = 2,
   bias = 1.5,
+  gate = tanhGate(),
   random,
-}: PoolRouterOptions): Router {
+}: PoolRouterOptions): PoolRouter {
   for (const [name, size] of Object.entries({ channels, paths, hidden, pool })) {
     if (!Number.isInteger(size) || size < 1) {
       throw new ConfigError(`A router's ${name} must be a whole number of at least 1, got ${size}.`, { [name]: size });
     }
   }
-  return new PoolRouter({ channels, paths, hidden, pool, bias, random });
+  return new PoolRouterModule({ channels, paths, hidden, pool, bias, gate, random });
 }

@@ -20,6 +20,8 @@ describe("gateStatistics", () => {
         expect(got.histogram.reduce((a, b) => a + b)).toBe(rows.length * paths);
         for (let k = 0; k < paths; k++) {
           const column = rows.map((row) => row[k]!);
+          const alone = gateStatistics(column, { paths: 1, bins });
+          expect(got.pathHistogram.subarray(k * bins, (k + 1) * bins)).toEqual(alone.histogram);
           expect(got.openRate[k]).toBe(column.filter((g) => g >= 1e-4).length / rows.length);
           expect(got.meanGate[k]).toBeCloseTo(column.reduce((a, b) => a + b) / rows.length, 12);
           expect(got.entropy[k]).toBeGreaterThanOrEqual(0);
@@ -37,6 +39,7 @@ describe("gateStatistics", () => {
     expect(got.meanGate[2]).toBeCloseTo(0.225, 12);
     expect(Array.from(got.entropy)).toEqual([0, 0, 0.25 * 2 + 0.75 * Math.log2(4 / 3)]);
     expect(Array.from(got.histogram)).toEqual([7, 0, 3, 2]);
+    expect(Array.from(got.pathHistogram)).toEqual([0, 0, 2, 2, 4, 0, 0, 0, 3, 0, 1, 0]);
   });
 
   it("is most undecided where a path opens for half of the images", () => {

@@ -27,12 +27,14 @@ export interface StepRecord {
 }
 
 /**
- * Something that follows a run. Order of the calls: `onStart`, then for each step `onStep`, after the last step of an epoch
- * `onEpoch`, at last `onEnd`; after a failure `onError` and nothing else.
+ * Something that follows a run. Order of the calls: `onStart`, then for each step `onGates` (of a dynamic backbone) and `onStep`, after the last
+ * step of an epoch `onEpoch`, at last `onEnd`; after a failure `onError` and nothing else.
  */
 export interface TrainHook {
   readonly name: string;
   onStart?(trainer: Trainer): void | Promise<void>;
+  /** `gates` `[B * P]`: the soft gates of the step's images, row-major, only to be read. `epoch` from 0. */
+  onGates?(gates: Float32Array, epoch: number, trainer: Trainer): void | Promise<void>;
   onStep?(record: StepRecord, trainer: Trainer): void | Promise<void>;
   /** `epoch` from 0: the one that has just ended. */
   onEpoch?(epoch: number, trainer: Trainer): void | Promise<void>;

@@ -41,6 +41,13 @@ export interface TrainerOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a step leaves behind. */
+interface Step {
+  readonly record: StepRecord;
+  /** `[B * P]`; absent for a static backbone. */
+  readonly gates?: Float32Array;
+}
+
 /** Where a run stands. */
 export interface TrainPosition {
   /** Steps done. */
@@ -157,8 +164,9 @@ export class Trainer {
     let asked = performance.now();
     for await (const batch of this.#batches.epoch(epoch, { startBatch })) {
       const waited = performance.now() - asked;
-      const record = await this.#step(batch, epoch, asked, waited);
+      const { record, gates } = await this.#step(batch, epoch, asked, waited);
       this.#position = { step: record.step, epoch, batch: this.#position.batch + 1 };
+      if (gates) await this.#tell((hook) => hook.onGates?.(gates, epoch, this));
       await this.#tell((hook) => hook.onStep?.(record, this));
       if (this.#done()) break;
       asked = performance.now();
@@ -173,7 +181,7 @@ export class Trainer {
     }
   }
 
-  async #step(batch: TrainBatch, epoch: number, asked: number, waited: number): Promise<StepRecord> {
+  async #step(batch: TrainBatch, epoch: number, asked: number, waited: number): Promise<Step> {
     const { config, detector, optimizer } = this;
     const step = this.#position.step + 1;
     const rate = learningRate(step - 1, {
@@ -214,7 +222,7 @@ export class Trainer {
       this.#checkFinite(step, batch, loss, gradientNorm!);
       optimizer.step(gradients, norm, rate);
       const seconds = (performance.now() - asked) / 1000;
-      return {
+      const record = {
         step,
         epoch,
         learningRate: rate,
@@ -226,6 +234,7 @@ export class Trainer {
         tensors: tensorsBefore,
         imageIds: batch.imageIds,
       };
+      return gateValues ? { record, gates: gateValues } : { record };
     } catch (error) {
       for (const { v, before } of moments) v.assign(before);
       if (!(error instanceof NonFiniteError) || "step" in error.details) throw error;

@@ -128,6 +128,7 @@ describe("Trainer", () => {
     const hook = (name: string): TrainHook => ({
       name,
       onStart: () => void calls.push(`${name} start`),
+      onGates: (gates, epoch) => void calls.push(`${name} ${gates.length > 0 ? "gates" : "nothing"} of epoch ${epoch}`),
       onStep: async ({ step }) => {
         await new Promise((resolve) => setTimeout(resolve, 1));
         calls.push(`${name} step ${step}`);
@@ -140,10 +141,14 @@ describe("Trainer", () => {
     expect(calls).toEqual([
       "a start",
       "b start",
+      "a gates of epoch 0",
+      "b gates of epoch 0",
       "a step 1",
       "b step 1",
       "a epoch 0, next 1",
       "b epoch 0, next 1",
+      "a gates of epoch 1",
+      "b gates of epoch 1",
       "a step 2",
       "b step 2",
       "a epoch 1, next 2",
@@ -153,7 +158,7 @@ describe("Trainer", () => {
     ]);
     calls.length = 0;
     await train({ batches: spoiled(2, 1), config: tinyConfig(), hooks: [hook("a")] });
-    expect(calls).toEqual(["a start", "a step 1", "a error"]);
+    expect(calls).toEqual(["a start", "a gates of epoch 0", "a step 1", "a error"]);
   });
 
   it("passes on what a hook throws, and tells onError", async () => {

@@ -17,6 +17,7 @@ import {
   writeFileAtomic,
 } from "@caddet/trainer/node";
 import { loadConfig } from "../config-file";
+import { gateHealthHook } from "../gate-health-hook";
 import type { Output } from "../output";
 import { parts } from "../parts";
 import { skipText } from "../skip-text";
@@ -114,12 +115,13 @@ export async function train(options: TrainOptions, output: Output): Promise<numb
     frees.push(() => detector.dispose());
     const watch = watchSignals(() => output.note("\nstopping after this step; a second signal ends at once\n"));
     frees.push(() => watch.dispose());
+    const gateHealth = gateHealthHook((text) => output.note(`\nwarning: ${text}\n`));
     const trainer = createTrainer({
       detector,
       batches: loader,
       config,
       signal: watch.signal,
-      hooks: [losses, metricsHook(folder), checkpointHook(folder, classes), progressHook(output.progress)],
+      hooks: [losses, gateHealth, metricsHook(folder), checkpointHook(folder, classes), progressHook(output.progress)],
     });
     frees.push(() => trainer.dispose());
     if (resumed) await resumeFrom(trainer, resumed, classes);

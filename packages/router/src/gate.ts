@@ -1,0 +1,46 @@
+// From logits to gates: the type that all gates share, and the two that are the same in every call. tanhGate is the paper's
+// (Section 3.4, after Li et al. 2020); the random ones are in hard-concrete.ts and gumbel.ts.
+import { ConfigError } from "@caddet/core";
+import * as tf from "@tensorflow/tfjs-core";
+
+/**
+ * Maps logits `[B, K]` to gates `[B, K]` in [0, 1], differentiable while training. Only `training` may make it random. A path
+ * that inference shall close has a gate of 0.
+ */
+export type Gate = (logits: tf.Tensor2D, options: { readonly training: boolean }) => tf.Tensor2D;
+
+/**
+ * The paper's gate, `relu(tanh(·))`: 0 for logits of at most 0, which then get no gradient.
+ *
+ * @returns a gate, the same in training and inference
+ * @example createPoolRouter({ channels: 64, paths: 3, gate: tanhGate(), random })
+ */
+export function tanhGate(): Gate {
+  return (logits) => tf.tidy(() => tf.relu(tf.tanh(logits)));
+}
+
+/** Options of {@link sigmoidGate}. */
+export interface SigmoidGateOptions {
+  /** Inference closes paths whose gate is below this, in [0, 1]. Default 0.5. */
+  readonly threshold?: number;
+}
+
+/**
+ * The logistic function. It is never 0, so inference sets what lies below a threshold to 0; training does not, and every logit
+ * gets a gradient.
+ *
+ * @param options the threshold
+ * @returns a gate, soft in training, with closed paths at 0 in inference
+ * @throws ConfigError when the threshold is not in [0, 1]
+ * @example createPoolRouter({ channels: 64, paths: 3, gate: sigmoidGate(), random })
+ */
+export function sigmoidGate({ threshold = 0.5 }: SigmoidGateOptions = {}): Gate {
+  if (!(threshold >= 0 && threshold <= 1)) {
+    throw new ConfigError(`A sigmoid gate's threshold lies in [0, 1], got ${threshold}.`, { threshold });
+  }
+  return (logits, { training }) =>
+    tf.tidy(() => {
+      const soft = tf.sigmoid(logits);
+      return training ? soft : tf.mul(soft, tf.cast(tf.greaterEqual(soft, threshold), "float32"));
+    });
+}
