@@ -1,6 +1,6 @@
 // The loss-aware budget (Section 4.2.1, ii): the rank of an image's detection loss among those of recent images becomes its
 // budget, from C_0 for the easiest to 4 C_0 for the hardest.
-import { type BudgetMapping, ConfigError, NonFiniteError } from "@caddet/core";
+import { type BudgetMapping, type BudgetSample, ConfigError, NonFiniteError } from "@caddet/core";
 import { checkRatio } from "./mappings";
 
 /** Options of {@link lossAwareBudget}. */
@@ -17,7 +17,7 @@ export interface LossAwareState {
 }
 
 /** A budget mapping that ranks losses, and whose memory can be saved. */
-export interface LossAwareBudget extends BudgetMapping {
+export interface LossAwareBudget extends BudgetMapping<Pick<BudgetSample, "detectionLoss">> {
   readonly usesLoss: true;
   readonly state: () => LossAwareState;
   readonly restore: (state: unknown) => void;
@@ -59,7 +59,7 @@ export function lossAwareBudget({ ratio, window = 100 }: LossAwareBudgetOptions)
     throw new ConfigError(`lossAwareBudget remembers a whole number of losses, at least 1, got ${window}.`, { window });
   }
   let buffer: number[] = [];
-  const mapping: BudgetMapping = (images) => {
+  const mapping: BudgetMapping<Pick<BudgetSample, "detectionLoss">> = (images) => {
     const losses = images.map(({ detectionLoss }, image) => {
       if (detectionLoss === undefined || !Number.isFinite(detectionLoss)) {
         throw new NonFiniteError(

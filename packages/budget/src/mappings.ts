@@ -1,6 +1,6 @@
 // Budget mappings without memory: the fixed constraint (Section 4.2.1, i) and the scale-aware one (Eq. 3, Section 4.2.1, iii).
 // The loss-aware one keeps a buffer and has a file of its own.
-import { type BudgetMapping, ConfigError, ShapeError } from "@caddet/core";
+import { type BudgetMapping, type BudgetSample, ConfigError, ShapeError } from "@caddet/core";
 
 /** Refuses a ratio outside (0, 1]. */
 export function checkRatio(ratio: number): void {
@@ -28,7 +28,7 @@ export interface FixedBudgetOptions {
  * @throws ConfigError when the ratio is not in (0, 1]
  * @example fixedBudget({ ratio: 0.1 })
  */
-export function fixedBudget({ ratio }: FixedBudgetOptions): BudgetMapping {
+export function fixedBudget({ ratio }: FixedBudgetOptions): BudgetMapping<unknown> {
   checkRatio(ratio);
   return (images) => new Float32Array(images.length).fill(ratio);
 }
@@ -50,9 +50,12 @@ export interface ScaleBudgetOptions {
  * @param options ratio and reduction
  * @returns a mapping to `ratio · Σs / m` or `ratio · Σs`; 0 for an image without objects
  * @throws ConfigError when an option is out of range; the mapping throws ShapeError on an empty scale encoding
- * @example scaleBudget()([{ scaleEncoding: [1, 0, 1, 0], truth }]) // 0.025
+ * @example scaleBudget()([{ scaleEncoding: [1, 0, 1, 0] }]) // 0.025
  */
-export function scaleBudget({ ratio = 0.05, reduce = "mean" }: ScaleBudgetOptions = {}): BudgetMapping {
+export function scaleBudget({
+  ratio = 0.05,
+  reduce = "mean",
+}: ScaleBudgetOptions = {}): BudgetMapping<Pick<BudgetSample, "scaleEncoding">> {
   checkRatio(ratio);
   if (reduce !== "mean" && reduce !== "sum") {
     throw new ConfigError(`scaleBudget reduces by "mean" or "sum", got "${String(reduce)}".`, { reduce });

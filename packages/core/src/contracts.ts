@@ -190,6 +190,8 @@ export interface Router extends Module {
 
 /** What a budget mapping may look at for one image. */
 export interface BudgetSample {
+  /** The image's id in its data set, where it has one. A mapping that needs more of an image can look it up by this. */
+  readonly imageId?: number;
   /** `[m]`, 1 where the image has an object in the scale interval. */
   readonly scaleEncoding: ArrayLike<number>;
   /** The objects, in pixels of the network's input. */
@@ -198,9 +200,12 @@ export interface BudgetSample {
   readonly detectionLoss?: number;
 }
 
-/** A mapping from images to the expected cost of each, as a fraction of the total MAdds. `[B]`. */
-export interface BudgetMapping {
-  (images: readonly BudgetSample[]): ArrayLike<number>;
+/**
+ * A mapping from images to the expected cost of each, as a fraction of the total MAdds. `[B]`. `Sample` is what it looks at: a
+ * mapping that needs little of an image serves networks that are no detectors, too.
+ */
+export interface BudgetMapping<in Sample = BudgetSample> {
+  (images: readonly Sample[]): ArrayLike<number>;
   /** Whether `BudgetSample.detectionLoss` is wanted. */
   readonly usesLoss?: boolean;
   /** What has to be saved to go on after a stop, as JSON. */

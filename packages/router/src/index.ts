@@ -1,4 +1,5 @@
-// Every public name of @caddet/router.
+// Every public name of @caddet/router. Randomness is core's; it is here, too, for those who install this package alone.
+export { createRandom, type Random } from "@caddet/core";
 export { type Gate, type SigmoidGateOptions, sigmoidGate, tanhGate } from "./gate";
 export {
   createGateHealth,

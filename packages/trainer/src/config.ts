@@ -50,7 +50,8 @@ const scheduleSchema = z.strictObject({
 });
 
 const budgetSchema = z.strictObject({
-  mapping: z.enum(["scale", "fixed", "loss"]).default("scale"),
+  /** "custom": the mapping that `createTrainer` is given; it says so by itself. */
+  mapping: z.enum(["scale", "fixed", "loss", "custom"]).default("scale"),
   /** C0 / C_tot. */
   ratio: z.number().positive().max(1).default(0.05),
   /** Eq. 3 as printed ("mean": C0·Σs/m) or as Table 1 implies ("sum": C0·Σs). */

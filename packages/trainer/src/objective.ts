@@ -28,6 +28,8 @@ export interface ObjectiveBatch {
   readonly images: tf.Tensor4D;
   readonly truths: readonly GroundTruth[];
   readonly sizes: readonly ImageSize[];
+  /** `[B]`: for budget mappings that know images by id. Default none. */
+  readonly imageIds?: readonly number[];
 }
 
 /** The objective's parts; all tensors are the caller's. */
@@ -89,6 +91,7 @@ export function computeObjective(
         batch.truths.map((truth, b) => ({
           scaleEncoding: encodings[b]!,
           truth,
+          ...(batch.imageIds ? { imageId: batch.imageIds[b]! } : {}),
           ...(losses ? { detectionLoss: losses[b]! } : {}),
         })),
       );

@@ -66,6 +66,10 @@ function mappingOf({ budget }: TrainConfig): BudgetMapping {
       return fixedBudget({ ratio });
     case "loss":
       return lossAwareBudget({ ratio });
+    case "custom":
+      throw new ConfigError(
+        'budget.mapping is "custom": pass that mapping to createTrainer, or choose "scale", "fixed" or "loss".',
+      );
   }
 }
 
@@ -82,7 +86,7 @@ export class Trainer {
   readonly #objective: ObjectiveOptions;
   #position: TrainPosition = { step: 0, epoch: 0, batch: 0 };
 
-  constructor({ detector, batches, config, mapping = mappingOf(config), hooks = [], signal }: TrainerOptions) {
+  constructor({ detector, batches, config, mapping, hooks = [], signal }: TrainerOptions) {
     if (batches.batchesPerEpoch < 1) {
       throw new ConfigError(
         "The data set gives no batch: no image is left to train on, or the batch is larger than it.",
@@ -90,8 +94,9 @@ export class Trainer {
     }
     const { optimizer, schedule, budget, similarity } = config;
     this.detector = detector;
-    this.config = config;
-    this.mapping = mapping;
+    // A checkpoint must not claim that a built-in mapping was used.
+    this.config = mapping ? { ...config, budget: { ...budget, mapping: "custom" } } : config;
+    this.mapping = mapping ?? mappingOf(config);
     this.#batches = batches;
     this.#hooks = hooks;
     this.#signal = signal;
@@ -111,7 +116,7 @@ export class Trainer {
         ? createSgd(parameters, { ...shared, momentum: optimizer.momentum })
         : createAdamW(parameters, { ...shared, beta1: optimizer.momentum, beta2: optimizer.beta2 });
     this.#objective = {
-      mapping,
+      mapping: this.mapping,
       budgetWeight: budget.weight,
       similarityWeight: similarity.weight,
       similarity: { min: similarity.min, max: similarity.max },
@@ -203,8 +208,8 @@ export class Trainer {
     let norm: tf.Scalar | undefined;
     try {
       const result = tf.variableGrads(() => {
-        const { truths, sizes } = batch;
-        const objective = computeObjective(detector, { images, truths, sizes }, this.#objective, regularize);
+        const { truths, sizes, imageIds } = batch;
+        const objective = computeObjective(detector, { images, truths, sizes, imageIds }, this.#objective, regularize);
         names = Object.keys(objective.terms);
         scalars = tf.keep(tf.stack([objective.total, ...Object.values(objective.terms)]) as tf.Tensor1D);
         gates = objective.gates && tf.keep(tf.clone(objective.gates));

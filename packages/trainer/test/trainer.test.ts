@@ -281,6 +281,20 @@ describe("Trainer", () => {
     expect([...new Set(changed.map(([kind]) => kind))].sort()).toEqual(kinds);
   });
 
+  it("records a mapping of one's own as custom, and will not make one up", () => {
+    const detector = fakeDetector();
+    const mapping = () => [0.5];
+    const trainer = createTrainer({ detector, batches: squares(1), config: tinyConfig(), mapping });
+    expect(trainer.mapping).toBe(mapping);
+    expect(trainer.config.budget.mapping).toBe("custom");
+    const { config } = trainer;
+    trainer.dispose();
+    expect(() => createTrainer({ detector, batches: squares(1), config })).toThrow(ConfigError);
+    expect(() => createTrainer({ detector, batches: squares(1), config })).toThrow(/budget\.mapping is "custom": pass/);
+    createTrainer({ detector, batches: squares(1), config, mapping }).dispose();
+    detector.dispose();
+  });
+
   it.each(["scale", "fixed", "loss"] as const)("makes the %s mapping that the configuration names", (mapping) => {
     const detector = fakeDetector();
     const config = tinyConfig({ budget: { mapping, ratio: 0.2, reduce: "sum" } });
