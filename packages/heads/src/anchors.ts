@@ -39,6 +39,32 @@ export function baseAnchors(
 }
 
 /**
+ * Writes one anchor, as {@link levelAnchors} lists it.
+ *
+ * @param bases the anchors of the cell at the origin, `[A * 4]`
+ * @param i number of the anchor in its level
+ * @param stride pixels of the network's input for one cell
+ * @param width columns of the feature map
+ * @param out takes `x1, y1, x2, y2`, in pixels
+ * @param at where in `out`, default its start
+ */
+export function writeAnchor(
+  bases: Float32Array,
+  i: number,
+  stride: number,
+  width: number,
+  out: Float32Array,
+  at = 0,
+): void {
+  const perCell = bases.length / 4;
+  const cell = Math.floor(i / perCell);
+  const from = 4 * (i % perCell);
+  const x = stride * (cell % width);
+  const y = stride * Math.floor(cell / width);
+  for (let k = 0; k < 4; k++) out[at + k] = bases[from + k]! + (k % 2 === 0 ? x : y);
+}
+
+/**
  * Lists the anchors of one level. Cell i's are centred at `stride * i`, without half a stride.
  *
  * @param size rows and columns of the feature map

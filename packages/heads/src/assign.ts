@@ -1,6 +1,7 @@
 // FCOS's targets: which points learn which box (FCOS §3.1-3.2; mmdetection 2.3's order and bounds). On the CPU in typed arrays,
 // by looping over boxes and only the points inside each.
 import { ConfigError, type GroundTruth } from "@caddet/core";
+import { centernessTarget } from "./centerness";
 import type { MapSize } from "./points";
 import { checkTruths } from "./truths";
 
@@ -146,7 +147,6 @@ export function assignFcosTargets(
   const images: number[] = [];
   const levels: number[] = [];
   const distances: number[] = [];
-  const centerness: number[] = [];
   let base = 0;
   readLevels(sizes, options).forEach((level, l) => {
     const cells = level.height * level.width;
@@ -171,9 +171,6 @@ export function assignFcosTargets(
         images.push(image);
         levels.push(l);
         distances.push(left, top, right, bottom);
-        const across = Math.min(left, right) / Math.max(left, right);
-        const down = Math.min(top, bottom) / Math.max(top, bottom);
-        centerness.push(Math.sqrt(across * down));
       }
     });
     labels.push(classes);
@@ -185,6 +182,6 @@ export function assignFcosTargets(
     images: Int32Array.from(images),
     levels: Int32Array.from(levels),
     distances: Float32Array.from(distances),
-    centerness: Float32Array.from(centerness),
+    centerness: centernessTarget(distances),
   };
 }

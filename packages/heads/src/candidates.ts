@@ -1,7 +1,7 @@
 // The boxes of one image that wait for suppression, each with one class and one score. Internal: multiclass-nms.ts and the heads fill it.
 // The order of adding decides between equal scores.
 import type { Detections } from "@caddet/core";
-import { batchedNms } from "./nms";
+import { type SuppressionOptions, suppress } from "./suppression";
 
 /** Boxes with one class each that wait for suppression. */
 export class CandidateList {
@@ -16,17 +16,13 @@ export class CandidateList {
     this.#labels.push(label);
   }
 
-  /** Runs {@link batchedNms} and returns what it keeps. */
-  suppress(nmsIou: number, maxPerImage: number): Detections {
-    const kept = batchedNms(this.#boxes, this.#scores, this.#labels, nmsIou, maxPerImage);
+  /** Runs {@link suppress} and returns what it keeps. */
+  suppress(options: SuppressionOptions, maxPerImage: number): Detections {
+    const { kept, scores } = suppress(this.#boxes, this.#scores, this.#labels, options, maxPerImage);
     const boxes = new Float32Array(4 * kept.length);
     kept.forEach((i, k) => {
-      boxes.set(this.#boxes.slice(4 * i, 4 * i + 4), 4 * k);
+      for (let side = 0; side < 4; side++) boxes[4 * k + side] = this.#boxes[4 * i + side]!;
     });
-    return {
-      boxes,
-      scores: Float32Array.from(kept, (i) => this.#scores[i]!),
-      labels: Int32Array.from(kept, (i) => this.#labels[i]!),
-    };
+    return { boxes, scores, labels: Int32Array.from(kept, (i) => this.#labels[i]!) };
   }
 }

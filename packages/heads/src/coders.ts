@@ -21,6 +21,9 @@ export interface DecodeDeltaOptions extends DeltaOptions {
   readonly maxRatio?: number;
 }
 
+/** How much larger or smaller a decoded side can be than its anchor's, unless a caller says otherwise. */
+export const MAX_SIDE_RATIO = 1000 / 16;
+
 const clamp = (v: number, high: number) => Math.min(Math.max(v, 0), high);
 
 function clampBoxes(boxes: Float32Array, { height, width }: Bounds): void {
@@ -127,7 +130,7 @@ export function encodeDeltas(
 export function decodeDeltas(
   anchors: ArrayLike<number>,
   deltas: ArrayLike<number>,
-  { means = [0, 0, 0, 0], stds = [1, 1, 1, 1], bounds, maxRatio = 1000 / 16 }: DecodeDeltaOptions = {},
+  { means = [0, 0, 0, 0], stds = [1, 1, 1, 1], bounds, maxRatio = MAX_SIDE_RATIO }: DecodeDeltaOptions = {},
 ): Float32Array {
   const n = countBoxes(anchors, "anchors");
   sameCount(n, countBoxes(deltas, "deltas"), "Anchors and deltas");

@@ -1,131 +1,94 @@
-// From the scores and boxes of dense predictions to detections: cut each level, threshold, clamp, rescale, suppress. Typed arrays only;
-// what a box is made of is the head's business.
-import type { Detections, ImageSize } from "@caddet/core";
+// From the maps of dense predictions to detections: cut each level, read once, threshold, clamp, rescale, suppress.
+// What a box is made of is the head's business.
+import { type Detections, type ImageSize, ShapeError } from "@caddet/core";
+import * as tf from "@tensorflow/tfjs-core";
 import { CandidateList } from "./candidates";
-import type { MmdetFlavour, TestOptions } from "./head-settings";
-import { orderByScore } from "./nms";
+import { cutLevel, type LevelTensors } from "./cut-level";
+import { type DenseDecodeSettings, pickCandidates } from "./pick-candidates";
+import { packLevels, type ReadLevel } from "./read-levels";
 
 const { fround } = Math;
-const sigmoid = (x: number) => fround(1 / (1 + Math.exp(-x)));
 
-/** The predictions of one level for one image. */
-export interface LevelPredictions {
-  /** `[N * C]` logits, N points or anchors. */
-  readonly classes: Float32Array;
-  /** `[N]`: multiplies the scores after the threshold; default 1. */
-  readonly factors?: Float32Array;
-  /** Writes box i, `x1, y1, x2, y2` in pixels of the network's input, to `out`. */
-  box(i: number, out: Float32Array): void;
-}
+/**
+ * Makes a box.
+ *
+ * @param level number of the level
+ * @param number of the point or anchor in it
+ * @param values `[4]`: what the head predicted for it
+ * @param out `[4]`: takes `x1, y1, x2, y2` in pixels of the network's input
+ */
+export type BoxMaker = (level: number, number: number, values: Float32Array, out: Float32Array) => void;
 
-/** What decides which predictions become detections. */
-export interface DenseDecodeSettings {
-  readonly numClasses: number;
-  readonly flavour: MmdetFlavour;
-  readonly test: Required<TestOptions>;
-}
+/** Where levels are cut to `nmsPre` points: before or after the read. */
+export type CutPlace = "device" | "host";
 
-// The logit below which no class score exceeds the threshold; a little lower, since scores are rounded.
-function logitFloor(threshold: number): number {
-  if (threshold < 0) return Number.NEGATIVE_INFINITY;
-  return threshold >= 1 ? Number.POSITIVE_INFINITY : Math.log(threshold / (1 - threshold)) - 1e-3;
-}
+// Backends whose levels are cut after the read: cpu's tensors are in reach already, and its top-k is slower than ours; webgl's reads its
+// input synchronously unless rows are very long.
+const CUT_ON_HOST: readonly string[] = ["cpu", "webgl"];
 
-// Which points have one of the `limit` best values; of equal values the lower index comes first.
-function bestPoints(values: Float32Array, limit: number): Uint8Array {
-  const chosen = new Uint8Array(values.length);
-  if (values.length <= limit) return chosen.fill(1);
-  const bound = values.slice().sort()[values.length - limit]!;
-  let left = limit;
-  for (let i = 0; i < values.length; i++) {
-    if (values[i]! > bound) {
-      chosen[i] = 1;
-      left--;
-    }
-  }
-  for (let i = 0; i < values.length && left > 0; i++) {
-    if (values[i] === bound) {
-      chosen[i] = 1;
-      left--;
-    }
-  }
-  return chosen;
-}
-
-// max over classes of the score times the factor; -1 where it is NaN.
-function bestScores({ classes, factors }: LevelPredictions, numClasses: number): Float32Array {
-  const values = new Float32Array(classes.length / numClasses);
-  for (let p = 0; p < values.length; p++) {
-    let top = Number.NEGATIVE_INFINITY;
-    for (let i = p * numClasses; i < (p + 1) * numClasses; i++) if (classes[i]! > top) top = classes[i]!;
-    const value = sigmoid(top) * (factors?.[p] ?? 1);
-    values[p] = Number.isNaN(value) ? -1 : value;
-  }
-  return values;
-}
-
-// Pairs of point and class above the threshold, as indices into the class logits and their class scores.
-function pairsAbove(
-  { classes }: LevelPredictions,
-  { numClasses, test, flavour }: DenseDecodeSettings,
-  chosen: Uint8Array | undefined,
-): { readonly index: readonly number[]; readonly score: readonly number[] } {
-  const floor = logitFloor(test.scoreThreshold);
-  const threshold = fround(test.scoreThreshold);
-  const index: number[] = [];
-  const score: number[] = [];
-  for (let p = 0; p < classes.length / numClasses; p++) {
-    if (chosen && !chosen[p]) continue;
-    for (let i = p * numClasses; i < (p + 1) * numClasses; i++) {
-      if (!(classes[i]! > floor)) continue;
-      const s = sigmoid(classes[i]!);
-      if (s > threshold) {
-        index.push(i);
-        score.push(s);
-      }
-    }
-  }
-  if (flavour === "mmdet-2.3" || index.length <= test.nmsPre) return { index, score };
-  const best = orderByScore(score).slice(0, test.nmsPre);
-  return { index: best.map((k) => index[k]!), score: best.map((k) => score[k]!) };
+/**
+ * Says where a backend's levels are cut: on the device, so that at most `nmsPre` points a level are read, unless that is slower there or
+ * there is no kernel for it.
+ *
+ * @param backend name of the backend, default the current one
+ * @returns the place
+ */
+export function cutPlaceOf(backend = tf.getBackend()): CutPlace {
+  return tf.getKernel("TopK", backend) && !CUT_ON_HOST.includes(backend) ? "device" : "host";
 }
 
 const clamp = (v: number, high: number) => Math.min(Math.max(v, 0), high);
 
-function addLevel(list: CandidateList, level: LevelPredictions, size: ImageSize, settings: DenseDecodeSettings): void {
-  const { numClasses, test, flavour } = settings;
-  const { scaleX = 1, scaleY = 1 } = size;
-  const cut = flavour === "mmdet-2.3" && level.classes.length / numClasses > test.nmsPre;
-  const chosen = cut ? bestPoints(bestScores(level, numClasses), test.nmsPre) : undefined;
-  const { index, score } = pairsAbove(level, settings, chosen);
-  const box = new Float32Array(4);
-  index.forEach((i, k) => {
-    const p = Math.floor(i / numClasses);
-    level.box(p, box);
-    box[0] = clamp(box[0]!, size.width) / scaleX;
-    box[1] = clamp(box[1]!, size.height) / scaleY;
-    box[2] = clamp(box[2]!, size.width) / scaleX;
-    box[3] = clamp(box[3]!, size.height) / scaleY;
-    const value = fround(score[k]! * (level.factors?.[p] ?? 1));
-    if (Number.isNaN(value) || box.some(Number.isNaN)) return;
-    list.add(box, 0, value, i % numClasses);
-  });
-}
-
-/**
- * Picks the detections of one image.
- *
- * @param levels the predictions of each level
- * @param size what part of the network's input the image fills, and its scale
- * @param settings classes, thresholds and limits
- * @returns the detections, best first; a prediction that is NaN gives none
- */
-export function decodeImage(
-  levels: readonly LevelPredictions[],
-  size: ImageSize,
+function decodeImage(
+  levels: readonly ReadLevel[],
+  { height, width, scaleX = 1, scaleY = 1 }: ImageSize,
+  makeBox: BoxMaker,
   settings: DenseDecodeSettings,
 ): Detections {
   const list = new CandidateList();
-  for (const level of levels) addLevel(list, level, size, settings);
-  return list.suppress(settings.test.nmsIou, settings.test.maxPerImage);
+  const box = new Float32Array(4);
+  levels.forEach((level, l) => {
+    const { rows, classes, scores } = pickCandidates(level, settings);
+    rows.forEach((row, k) => {
+      makeBox(l, level.numbers ? level.numbers[row]! : row, level.boxes.subarray(4 * row, 4 * row + 4), box);
+      box[0] = clamp(box[0]!, width) / scaleX;
+      box[1] = clamp(box[1]!, height) / scaleY;
+      box[2] = clamp(box[2]!, width) / scaleX;
+      box[3] = clamp(box[3]!, height) / scaleY;
+      const score = fround(scores[k]! * (level.factors?.[row] ?? 1));
+      if (!Number.isNaN(score) && !box.some(Number.isNaN)) list.add(box, 0, score, classes[k]!);
+    });
+  });
+  return list.suppress(settings.test, settings.test.maxPerImage);
+}
+
+/**
+ * Picks the detections of a batch, with one asynchronous read.
+ *
+ * @param makeLevels gives the predictions of each level; what it makes is released
+ * @param makeBox makes a box of what was predicted for it
+ * @param sizes what part of the network's input each image fills, and its scale
+ * @param batch how many images the maps have
+ * @param settings classes, thresholds and limits
+ * @param place where levels are cut
+ * @returns for each image the detections, best first; a prediction that is NaN gives none
+ * @throws ShapeError when there are not as many sizes as images
+ */
+export async function decodeDense(
+  makeLevels: () => readonly LevelTensors[],
+  makeBox: BoxMaker,
+  sizes: readonly ImageSize[],
+  batch: number,
+  settings: DenseDecodeSettings,
+  place: CutPlace = cutPlaceOf(),
+): Promise<Detections[]> {
+  if (sizes.length !== batch) {
+    throw new ShapeError(`Decoding needs the size of each of the ${batch} images, got ${sizes.length}.`);
+  }
+  const { test, flavour } = settings;
+  const { packed, unpack } = packLevels(() =>
+    makeLevels().map((level) => (place === "device" ? cutLevel(level, test.nmsPre, flavour) : level)),
+  );
+  const data = await packed.data<"float32">().finally(() => packed.dispose());
+  return sizes.map((size, image) => decodeImage(unpack(data, image), size, makeBox, settings));
 }

@@ -1,4 +1,4 @@
-// The FCOS head (Tian et al. 2019): two towers shared by all levels, and on them class logits, distances to a box's four sides and
+// The FCOS head (Tian et al. 2019): two towers (or one) shared by all levels, and on them class logits, distances to a box's four sides and
 // centerness. Losses are in fcos-loss.ts, boxes in fcos-decode.ts.
 import {
   Conv,
@@ -44,7 +44,7 @@ class Scales extends Module {
   }
 }
 
-/** An FCOS head. Children: `classTower`, `boxTower`, `classes`, `distances`, `centerness`, `scales`. */
+/** An FCOS head. Children: `classTower`, `boxTower` (or the one `tower`), `classes`, `distances`, `centerness`, `scales`. */
 export class FcosHead extends Module implements DetectionHead<FcosRaw> {
   readonly settings: FcosSettings;
   readonly #classTower: Tower;
@@ -67,8 +67,9 @@ export class FcosHead extends Module implements DetectionHead<FcosRaw> {
         random,
       });
     this.settings = settings;
-    this.#classTower = this.child("classTower", new Tower(settings, random));
-    this.#boxTower = this.child("boxTower", new Tower(settings, random));
+    const tower = (name: string) => this.child(name, new Tower(settings, random));
+    this.#classTower = tower(settings.sharedTowers ? "tower" : "classTower");
+    this.#boxTower = settings.sharedTowers ? this.#classTower : tower("boxTower");
     this.#classes = this.child("classes", predictor(numClasses, CLASS_BIAS));
     this.#distances = this.child("distances", predictor(4));
     this.#centerness = this.child("centerness", predictor(1));
@@ -88,14 +89,14 @@ export class FcosHead extends Module implements DetectionHead<FcosRaw> {
    * @throws ShapeError when levels or channels do not match the head
    */
   forward(features: FeaturePyramid, { training }: { readonly training: boolean }): FcosRaw {
-    const { strides, normOnBbox, centernessOnReg } = this.settings;
+    const { strides, normOnBbox, centernessOnReg, sharedTowers } = this.settings;
     const { maps } = features;
     checkPyramid(features, this.settings);
     const unit = normOnBbox && training ? "stride" : "pixel";
     return tf.tidy(() => {
       const levels = maps.map((map, l) => {
         const forClass = this.#classTower.apply(map, training);
-        const forBox = this.#boxTower.apply(map, training);
+        const forBox = sharedTowers ? forClass : this.#boxTower.apply(map, training);
         const scaled = this.#scales.apply(this.#distances.apply(forBox), l);
         const strided = () => (training ? tf.relu(scaled) : tf.mul(tf.relu(scaled), strides[l]!));
         return {

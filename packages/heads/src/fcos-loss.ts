@@ -4,7 +4,7 @@ import type { GroundTruth, HeadLoss } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { gatherRows } from "./analytic";
 import { assignFcosTargets, type FcosTargets } from "./assign";
-import { binaryCrossEntropy } from "./elementwise-loss";
+import { centernessLoss } from "./centerness";
 import type { FcosSettings } from "./fcos-options";
 import { type FcosRaw, geometryOf } from "./fcos-raw";
 import { sigmoidFocalLoss } from "./focal-loss";
@@ -65,7 +65,7 @@ function positiveLosses(
   const boxShare = targets.centerness.map((c) => (count === 0 ? 0 : (lossWeights.box * c) / centernessSum));
 
   const logits = tf.squeeze<tf.Tensor1D>(gatherRows(joinLevels(raw.centerness, 1), rows), [1]);
-  const entropy = binaryCrossEntropy(logits, tf.tensor1d(targets.centerness));
+  const entropy = centernessLoss(logits, targets.distances);
   const centernessShare = targets.centerness.map(() => (count === 0 ? 0 : lossWeights.centerness / count));
 
   return {

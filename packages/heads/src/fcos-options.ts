@@ -32,6 +32,8 @@ export interface FcosHeadOptions {
   readonly groups?: number;
   /** Default "full". */
   readonly tower?: TowerKind;
+  /** Predict classes and boxes from one tower, which halves the towers' weights and cost. Default false. */
+  readonly sharedTowers?: boolean;
   /** Take only points near a box's centre as positives. Default false. */
   readonly centerSampling?: boolean;
   /** Half the side of the central square, in strides. Default 1.5. */
@@ -86,6 +88,7 @@ export function resolveFcosOptions(options: FcosHeadOptions): FcosSettings {
     norm: "group",
     groups: 32,
     tower: "full",
+    sharedTowers: false,
     centerSampling: false,
     centerSampleRadius: 1.5,
     normOnBbox: false,

@@ -1,6 +1,7 @@
 // What all dense heads can be told about towers and detections, and the checks of it.
 // Each head adds its own in fcos-options.ts or retina-options.ts.
 import { ConfigError, type FeaturePyramid, ShapeError } from "@caddet/core";
+import { SUPPRESSION_DEFAULTS, type SuppressionOptions, suppressionFault } from "./suppression";
 import type { TowerSettings } from "./tower";
 
 /**
@@ -12,11 +13,9 @@ import type { TowerSettings } from "./tower";
 export type MmdetFlavour = "mmdet-2.3" | "mmdet-2.28";
 
 /** How detections are picked. */
-export interface TestOptions {
+export interface TestOptions extends SuppressionOptions {
   /** Only class scores above it count; strict, before centerness is multiplied in. Default 0.05. */
   readonly scoreThreshold?: number;
-  /** A box is dropped when its IoU with a better one of its class is larger. Default 0.5. */
-  readonly nmsIou?: number;
   /** Detections kept for an image. Default 100. */
   readonly maxPerImage?: number;
   /** Candidates kept for a level of an image. Default 1000. */
@@ -25,8 +24,8 @@ export interface TestOptions {
 
 /** The defaults of {@link TestOptions}. */
 export const TEST_DEFAULTS: Required<TestOptions> = {
+  ...SUPPRESSION_DEFAULTS,
   scoreThreshold: 0.05,
-  nmsIou: 0.5,
   maxPerImage: 100,
   nmsPre: 1000,
 };
@@ -35,6 +34,8 @@ export const TEST_DEFAULTS: Required<TestOptions> = {
 export interface DenseSettings extends TowerSettings {
   readonly numClasses: number;
   readonly strides: readonly number[];
+  /** Whether classes and boxes are predicted from one tower. */
+  readonly sharedTowers: boolean;
   readonly test: Required<TestOptions>;
 }
 
@@ -71,6 +72,8 @@ export function checkHeadSettings(head: string, settings: DenseSettings, flavour
   if (strides.length === 0 || !strides.every(positiveInteger)) {
     fail(`strides should be positive integers, got [${strides}].`);
   }
+  const fault = suppressionFault(test);
+  if (fault) fail(fault);
   if (!["mmdet-2.3", "mmdet-2.28"].includes(flavour)) {
     fail(`the normaliser or flavour should be "mmdet-2.3" or "mmdet-2.28", got "${flavour}".`);
   }

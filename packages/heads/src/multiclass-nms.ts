@@ -3,15 +3,14 @@
 import { type Detections, ShapeError } from "@caddet/core";
 import { CandidateList } from "./candidates";
 import { countBoxes } from "./overlaps";
+import type { SuppressionOptions } from "./suppression";
 
 const { fround } = Math;
 
 /** Options of {@link multiclassNms}. */
-export interface MulticlassNmsOptions {
+export interface MulticlassNmsOptions extends SuppressionOptions {
   /** Only scores above it count; strict. */
   readonly scoreThreshold: number;
-  /** A box is dropped when its IoU with a better one of its class is larger. */
-  readonly nmsIou: number;
   /** How many detections are kept. */
   readonly maxPerImage: number;
   /** `[N]`: multiplies the scores after the threshold, e.g. centerness. */
@@ -23,15 +22,15 @@ export interface MulticlassNmsOptions {
  *
  * @param boxes `[N * 4]`, `x1, y1, x2, y2` a box, in pixels
  * @param scores `[N * C]`, row-major, without a background column
- * @param options thresholds, limit and score factors
+ * @param options thresholds, limit, score factors and which suppression
  * @returns the detections, best first; of equal scores the lower box comes first, then the lower class
- * @throws ShapeError when the counts differ
+ * @throws ShapeError when the counts differ; ConfigError on options that make no sense
  * @example multiclassNms(boxes, scores, { scoreThreshold: 0.05, nmsIou: 0.5, maxPerImage: 100 })
  */
 export function multiclassNms(
   boxes: ArrayLike<number>,
   scores: ArrayLike<number>,
-  { scoreThreshold, nmsIou, maxPerImage, scoreFactors }: MulticlassNmsOptions,
+  { scoreThreshold, maxPerImage, scoreFactors, ...suppression }: MulticlassNmsOptions,
 ): Detections {
   const n = countBoxes(boxes, "boxes");
   const classes = n === 0 ? 0 : scores.length / n;
@@ -49,5 +48,5 @@ export function multiclassNms(
       if (score > threshold) candidates.add(boxes, i, fround(score * (scoreFactors?.[i] ?? 1)), c);
     }
   }
-  return candidates.suppress(nmsIou, maxPerImage);
+  return candidates.suppress(suppression, maxPerImage);
 }

@@ -1,36 +1,54 @@
 // Greedy non-maximum suppression on typed arrays: deterministic (of equal scores the lower index comes first), in float32
-// arithmetic as the reference has it, and class by class without shifting coordinates.
+// arithmetic as the reference has it, and class by class without shifting coordinates. Soft suppression is in soft-nms.ts.
 import { ShapeError } from "@caddet/core";
+import { orderByScore } from "./order-by-score";
 import { countBoxes } from "./overlaps";
 
 const { fround } = Math;
 
-/**
- * Orders indices by falling score; of equal scores the lower index comes first, and NaN is left out.
- *
- * @param scores `[N]`
- * @returns the indices in order
- * @example orderByScore([0.1, 0.9, 0.1]) // 1, 0, 2
- */
-export function orderByScore(scores: ArrayLike<number>): number[] {
-  const order: number[] = [];
-  for (let i = 0; i < scores.length; i++) if (!Number.isNaN(scores[i]!)) order.push(i);
-  return order.sort((a, b) => scores[b]! - scores[a]! || a - b);
+/** Boxes of one image as float32, with their areas. */
+export interface BoxTable {
+  /** `[N * 4]` */
+  readonly boxes: Float32Array;
+  /** `[N]` */
+  readonly areas: Float32Array;
 }
 
-function exceeds(boxes: ArrayLike<number>, areas: Float32Array, i: number, j: number, threshold: number): boolean {
+/** Fails unless there are as many scores and labels as boxes; returns how many. */
+export function countScored(boxes: ArrayLike<number>, scores: ArrayLike<number>, labels: ArrayLike<number>): number {
+  const n = countBoxes(boxes, "boxes");
+  if (scores.length !== n || labels.length !== n) {
+    throw new ShapeError(
+      `NMS got ${n} boxes, ${scores.length} scores and ${labels.length} labels; they should be as many.`,
+    );
+  }
+  return n;
+}
+
+/** Copies boxes to float32 and computes their areas. */
+export function tabulate(source: ArrayLike<number>): BoxTable {
+  const boxes = Float32Array.from(source);
+  const areas = new Float32Array(boxes.length / 4);
+  for (let i = 0; i < areas.length; i++) {
+    areas[i] = fround(boxes[4 * i + 2]! - boxes[4 * i]!) * fround(boxes[4 * i + 3]! - boxes[4 * i + 1]!);
+  }
+  return { boxes, areas };
+}
+
+/** IoU of boxes i and j in float32; 0 for two boxes without area: they stay, as in the reference. */
+export function pairIou({ boxes, areas }: BoxTable, i: number, j: number): number {
   const w = Math.min(boxes[4 * i + 2]!, boxes[4 * j + 2]!) - Math.max(boxes[4 * i]!, boxes[4 * j]!);
   const h = Math.min(boxes[4 * i + 3]!, boxes[4 * j + 3]!) - Math.max(boxes[4 * i + 1]!, boxes[4 * j + 1]!);
-  const inter = fround(fround(Math.max(0, w)) * fround(Math.max(0, h)));
-  // Two boxes without area give 0 / 0, which exceeds nothing: they stay, as in the reference.
-  return fround(inter / fround(fround(areas[i]! + areas[j]!) - inter)) > threshold;
+  if (!(w > 0 && h > 0)) return 0;
+  const inter = fround(fround(w) * fround(h));
+  return fround(inter / fround(fround(areas[i]! + areas[j]!) - inter));
 }
 
 /**
  * Suppresses, within each class, boxes that overlap a better one.
  *
  * @param boxes `[N * 4]`, `x1, y1, x2, y2` a box, in pixels
- * @param scores `[N]`; NaN is never kept
+ * @param scores `[N]`, compared as float32; NaN is never kept
  * @param labels `[N]`
  * @param iouThreshold a box is dropped when its IoU is larger; at equality it stays
  * @param limit how many are kept, default all
@@ -45,16 +63,8 @@ export function batchedNms(
   iouThreshold: number,
   limit = Number.POSITIVE_INFINITY,
 ): Int32Array {
-  const n = countBoxes(boxes, "boxes");
-  if (scores.length !== n || labels.length !== n) {
-    throw new ShapeError(
-      `NMS got ${n} boxes, ${scores.length} scores and ${labels.length} labels; they should be as many.`,
-    );
-  }
-  const areas = new Float32Array(n);
-  for (let i = 0; i < n; i++) {
-    areas[i] = fround(boxes[4 * i + 2]! - boxes[4 * i]!) * fround(boxes[4 * i + 3]! - boxes[4 * i + 1]!);
-  }
+  countScored(boxes, scores, labels);
+  const table = tabulate(boxes);
   const threshold = fround(iouThreshold);
   const kept: number[] = [];
   const keptOf = new Map<number, number[]>();
@@ -62,7 +72,9 @@ export function batchedNms(
     if (kept.length >= limit) break;
     const label = labels[i]!;
     const rivals = keptOf.get(label) ?? [];
-    if (rivals.some((j) => exceeds(boxes, areas, i, j, threshold))) continue;
+    let covered = false;
+    for (let k = 0; k < rivals.length && !covered; k++) covered = pairIou(table, i, rivals[k]!) > threshold;
+    if (covered) continue;
     rivals.push(i);
     keptOf.set(label, rivals);
     kept.push(i);
@@ -74,7 +86,7 @@ export function batchedNms(
  * Suppresses boxes that overlap a better one, whatever their class.
  *
  * @param boxes `[N * 4]`, `x1, y1, x2, y2` a box, in pixels
- * @param scores `[N]`; NaN is never kept
+ * @param scores `[N]`, compared as float32; NaN is never kept
  * @param iouThreshold a box is dropped when its IoU is larger; at equality it stays
  * @param limit how many are kept, default all
  * @returns indices of what is kept, by falling score

@@ -1,10 +1,10 @@
-// From RetinaNet's raw maps to detections: one read of all maps, then typed arrays.
-// The choice among candidates is in dense-decode.ts (mmdetection 2.3 and 2.28).
-import { type Detections, type ImageSize, ShapeError } from "@caddet/core";
-import { levelAnchors } from "./anchors";
+// From RetinaNet's raw maps to detections: shifts of anchors become boxes.
+// The choice among candidates is in dense-decode.ts.
+import type { Detections, ImageSize } from "@caddet/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { baseAnchors, writeAnchor } from "./anchors";
 import { decodeDeltas } from "./coders";
-import { decodeImage } from "./dense-decode";
-import { readMaps } from "./read-maps";
+import { type BoxMaker, type CutPlace, decodeDense } from "./dense-decode";
 import { anchorsPerCell, type RetinaSettings } from "./retina-options";
 import { type RetinaRaw, retinaGeometry } from "./retina-raw";
 
@@ -14,6 +14,7 @@ import { type RetinaRaw, retinaGeometry } from "./retina-raw";
  * @param raw what the head's `forward` returned; it stays the caller's
  * @param sizes what part of the network's input each image fills, and its scale
  * @param settings the head's settings
+ * @param place where levels are cut to `nmsPre` anchors; default: where the backend is faster
  * @returns for each image the detections, best first; a prediction that is NaN gives none
  * @throws ShapeError when maps or sizes do not match
  */
@@ -21,24 +22,18 @@ export async function decodeRetina(
   raw: RetinaRaw,
   sizes: readonly ImageSize[],
   settings: RetinaSettings,
+  place?: CutPlace,
 ): Promise<Detections[]> {
   const { strides, numClasses } = settings;
   const { batch, sizes: maps } = retinaGeometry(raw, strides.length, numClasses, anchorsPerCell(settings));
-  if (sizes.length !== batch) {
-    throw new ShapeError(`Decoding needs the size of each of the ${batch} images, got ${sizes.length}.`);
-  }
-  const read = await readMaps([raw.classes, raw.deltas]);
-  const anchors = maps.map((size, l) => levelAnchors(size, strides[l]!, settings.anchors));
-  return sizes.map((size, image) => {
-    const levels = anchors.map((own, l) => {
-      const deltas = read(1, l, image);
-      return {
-        classes: read(0, l, image),
-        box: (i: number, out: Float32Array) => {
-          out.set(decodeDeltas(own.subarray(4 * i, 4 * i + 4), deltas.subarray(4 * i, 4 * i + 4)));
-        },
-      };
-    });
-    return decodeImage(levels, size, settings);
-  });
+  const rows = (map: tf.Tensor4D, width: number) => tf.reshape(map, [batch, -1, width]) as tf.Tensor3D;
+  const makeLevels = () =>
+    raw.classes.map((classes, l) => ({ classes: rows(classes, numClasses), boxes: rows(raw.deltas[l]!, 4) }));
+  const bases = strides.map((stride) => baseAnchors(stride, settings.anchors));
+  const anchor = new Float32Array(4);
+  const makeBox: BoxMaker = (l, number, deltas, out) => {
+    writeAnchor(bases[l]!, number, strides[l]!, maps[l]!.width, anchor);
+    out.set(decodeDeltas(anchor, deltas));
+  };
+  return decodeDense(makeLevels, makeBox, sizes, batch, settings, place);
 }

@@ -28,6 +28,7 @@ const schema = z.strictObject({
       ignoreIof: z.number().min(-1).max(1).default(-1),
     })
     .prefault({}),
+  boxLoss: z.enum(["l1", "iou", "linear-iou", "giou"]).default("l1"),
   flavour: flavourSchema,
   test: testSchema,
 });

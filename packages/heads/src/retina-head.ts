@@ -1,4 +1,4 @@
-// The RetinaNet head (Lin et al. 2017): two towers shared by all levels, and on them class logits and shifts of nine anchors a cell.
+// The RetinaNet head (Lin et al. 2017): two towers (or one) shared by all levels, and on them class logits and shifts of a cell's anchors.
 // Losses are in retina-loss.ts, boxes in retina-decode.ts.
 import {
   Conv,
@@ -19,7 +19,7 @@ import { anchorsPerCell, type RetinaHeadOptions, type RetinaSettings, resolveRet
 import type { RetinaRaw } from "./retina-raw";
 import { Tower } from "./tower";
 
-/** A RetinaNet head. Children: `classTower`, `boxTower`, `classes`, `deltas`. */
+/** A RetinaNet head. Children: `classTower`, `boxTower` (or the one `tower`), `classes`, `deltas`. */
 export class RetinaHead extends Module implements DetectionHead<RetinaRaw> {
   readonly settings: RetinaSettings;
   readonly #classTower: Tower;
@@ -41,8 +41,9 @@ export class RetinaHead extends Module implements DetectionHead<RetinaRaw> {
         random,
       });
     this.settings = settings;
-    this.#classTower = this.child("classTower", new Tower(settings, random));
-    this.#boxTower = this.child("boxTower", new Tower(settings, random));
+    const tower = (name: string) => this.child(name, new Tower(settings, random));
+    this.#classTower = tower(settings.sharedTowers ? "tower" : "classTower");
+    this.#boxTower = settings.sharedTowers ? this.#classTower : tower("boxTower");
     this.#classes = this.child("classes", predictor(anchors * numClasses, CLASS_BIAS));
     this.#deltas = this.child("deltas", predictor(anchors * 4));
   }
@@ -61,10 +62,14 @@ export class RetinaHead extends Module implements DetectionHead<RetinaRaw> {
    */
   forward(features: FeaturePyramid, { training }: { readonly training: boolean }): RetinaRaw {
     checkPyramid(features, this.settings);
-    return tf.tidy(() => ({
-      classes: features.maps.map((map) => this.#classes.apply(this.#classTower.apply(map, training))),
-      deltas: features.maps.map((map) => this.#deltas.apply(this.#boxTower.apply(map, training))),
-    }));
+    return tf.tidy(() => {
+      const levels = features.maps.map((map) => {
+        const forClass = this.#classTower.apply(map, training);
+        const forBox = this.settings.sharedTowers ? forClass : this.#boxTower.apply(map, training);
+        return { classes: this.#classes.apply(forClass), deltas: this.#deltas.apply(forBox) };
+      });
+      return { classes: levels.map(({ classes }) => classes), deltas: levels.map(({ deltas }) => deltas) };
+    });
   }
 
   /**

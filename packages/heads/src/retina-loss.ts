@@ -1,10 +1,12 @@
-// RetinaNet's loss (Lin et al. 2017, §3-4): focal loss of every anchor, L1 on the shifts of the positive ones, both divided by
-// Σ over images of max(positives, 1). Targets come from the CPU; no tensor is read.
+// RetinaNet's loss (Lin et al. 2017, §3-4): focal loss of every anchor, L1 on the shifts of the positive ones (or an overlap
+// loss on the boxes that they make), both divided by Σ over images of max(positives, 1). Targets come from the CPU; no tensor is read.
 import { type GroundTruth, type HeadLoss, type ImageSize, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { gatherRows } from "./analytic";
+import { MAX_SIDE_RATIO } from "./coders";
 import { l1Loss } from "./elementwise-loss";
 import { sigmoidFocalLoss } from "./focal-loss";
+import { iouLoss } from "./iou-loss";
 import { joinLevels, sumByImage } from "./positives";
 import { anchorsPerCell, type RetinaSettings } from "./retina-options";
 import { type RetinaRaw, retinaGeometry } from "./retina-raw";
@@ -16,8 +18,9 @@ function classificationLoss(raw: RetinaRaw, targets: RetinaTargets, settings: Re
   const { numClasses, focalAlpha: alpha, focalGamma: gamma, lossWeights } = settings;
   const sums = raw.classes.map((map, l) => {
     const logits = tf.reshape(map, [-1, numClasses]) as tf.Tensor2D; // [B * H * W * A, C]
-    const loss = sigmoidFocalLoss(logits, tf.tensor1d(targets.labels[l]!, "int32"), { alpha, gamma });
-    const counted = tf.mul(loss, tf.tensor1d(targets.weights[l]!));
+    const labels = tf.tensor1d(targets.labels[l]!, "int32");
+    const learns = tf.cast(tf.greaterEqual(labels, 0), "float32");
+    const counted = tf.mul(sigmoidFocalLoss(logits, labels, { alpha, gamma }), learns);
     return tf.sum(tf.reshape(counted, [map.shape[0], -1]), 1) as tf.Tensor1D;
   });
   return tf.mul(
@@ -26,16 +29,41 @@ function classificationLoss(raw: RetinaRaw, targets: RetinaTargets, settings: Re
   );
 }
 
+// What shifts make of anchors, differentiable in the shifts; sides grow by at most the factor of decodeDeltas. [P, 4]
+function boxesOf(deltas: tf.Tensor2D, anchors: tf.Tensor2D): tf.Tensor2D {
+  const half = (x: tf.Tensor2D, from: number) => tf.slice(x, [0, from], [-1, 2]); // [P, 2]
+  const sizes = tf.sub(half(anchors, 2), half(anchors, 0));
+  const anchorCentres = tf.mul(tf.add(half(anchors, 0), half(anchors, 2)), 0.5);
+  const limit = Math.log(MAX_SIDE_RATIO);
+  const centres = tf.add(anchorCentres, tf.mul(half(deltas, 0), sizes));
+  const reach = tf.mul(tf.mul(sizes, 0.5), tf.exp(tf.clipByValue(half(deltas, 2), -limit, limit)));
+  return tf.concat([tf.sub(centres, reach), tf.add(centres, reach)], 1) as tf.Tensor2D;
+}
+
+// Without positives, one anchor of weight 0 stands in, so that every parameter still has a gradient.
+function orStandIn(targets: RetinaTargets): RetinaTargets {
+  if (targets.positives.length > 0) return targets;
+  return {
+    ...targets,
+    positives: Int32Array.of(0),
+    images: Int32Array.of(0),
+    deltas: new Float32Array(4),
+    anchors: Float32Array.of(0, 0, 1, 1),
+    boxes: Float32Array.of(0, 0, 1, 1),
+  };
+}
+
 // [B]
-function boxLoss(raw: RetinaRaw, targets: RetinaTargets, batch: number, settings: RetinaSettings): tf.Tensor1D {
-  const { positives, images, deltas, divisor } = targets;
+function boxLoss(raw: RetinaRaw, found: RetinaTargets, batch: number, settings: RetinaSettings): tf.Tensor1D {
+  const { positives, images, deltas, anchors, boxes, divisor } = orStandIn(found);
   const count = positives.length;
-  // Without positives, one anchor of weight 0 stands in, so that every parameter still has a gradient.
-  const rows = count > 0 ? positives : Int32Array.of(0);
-  const wanted = tf.tensor2d(count > 0 ? deltas : new Float32Array(4), [rows.length, 4]);
-  const losses = l1Loss(gatherRows(joinLevels(raw.deltas, 4), tf.tensor1d(rows, "int32")), wanted);
-  const weights = new Float32Array(rows.length).fill(count > 0 ? settings.lossWeights.box / divisor : 0);
-  return sumByImage(losses, weights, count > 0 ? images : Int32Array.of(0), batch);
+  const predicted = gatherRows(joinLevels(raw.deltas, 4), tf.tensor1d(positives, "int32"));
+  const losses =
+    settings.boxLoss === "l1"
+      ? l1Loss(predicted, tf.tensor2d(deltas, [count, 4]))
+      : iouLoss(boxesOf(predicted, tf.tensor2d(anchors, [count, 4])), tf.tensor2d(boxes, [count, 4]), settings.boxLoss);
+  const weights = new Float32Array(count).fill(found.positives.length > 0 ? settings.lossWeights.box / divisor : 0);
+  return sumByImage(losses, weights, images, batch);
 }
 
 /**

@@ -3,6 +3,7 @@
 import { ConfigError, type Random } from "@caddet/core";
 import type { AnchorOptions } from "./anchors";
 import { checkHeadSettings, type MmdetFlavour, TEST_DEFAULTS, type TestOptions } from "./head-settings";
+import type { IouLossKind } from "./iou-loss";
 import type { MaxIouOptions } from "./max-iou-assign";
 import type { TowerKind, TowerNorm } from "./tower";
 
@@ -11,6 +12,12 @@ export interface RetinaLossWeights {
   readonly classification: number;
   readonly box: number;
 }
+
+/**
+ * What the box loss compares: "l1" the shifts of the anchors, the others (see {@link IouLossKind}) the boxes that the shifts make of
+ * them (mmdetection's `reg_decoded_bbox`).
+ */
+export type RetinaBoxLoss = "l1" | IouLossKind;
 
 /** Options of `createRetinaHead`. */
 export interface RetinaHeadOptions {
@@ -33,6 +40,10 @@ export interface RetinaHeadOptions {
   readonly groups?: number;
   /** Default "full". */
   readonly tower?: TowerKind;
+  /** Predict classes and boxes from one tower, which halves the towers' weights and cost. Default false. */
+  readonly sharedTowers?: boolean;
+  /** Default "l1". */
+  readonly boxLoss?: RetinaBoxLoss;
   /** Default 1 each. */
   readonly lossWeights?: Partial<RetinaLossWeights>;
   /** Default 0.25. */
@@ -75,6 +86,8 @@ export function resolveRetinaOptions(options: RetinaHeadOptions): RetinaSettings
     norm: "none",
     groups: 32,
     tower: "full",
+    sharedTowers: false,
+    boxLoss: "l1",
     focalAlpha: 0.25,
     focalGamma: 2,
     flavour: "mmdet-2.3",
@@ -98,6 +111,11 @@ export function resolveRetinaOptions(options: RetinaHeadOptions): RetinaSettings
     throw new ConfigError(
       `RetinaNet head: anchors need a positive scale, a whole number of scales an octave and positive ratios, got ${baseScale}, ` +
         `${scalesPerOctave} and [${ratios}].`,
+    );
+  }
+  if (!["l1", "iou", "linear-iou", "giou"].includes(settings.boxLoss)) {
+    throw new ConfigError(
+      `RetinaNet head: boxLoss should be "l1", "iou", "linear-iou" or "giou", got "${settings.boxLoss}".`,
     );
   }
   const { positiveIou, negativeIou } = settings.assign;

@@ -1,9 +1,10 @@
 // RetinaNet's targets: which anchor learns which box, and as which shift. On the CPU in typed arrays.
-// The rule itself is in max-iou-assign.ts.
+// The rule itself is in max-iou-assign.ts, and how it is found fast in grid-assign.ts.
 import type { GroundTruth, ImageSize } from "@caddet/core";
-import { type AnchorOptions, baseAnchors, levelAnchors } from "./anchors";
+import { type AnchorOptions, baseAnchors, writeAnchor } from "./anchors";
 import { encodeDeltas } from "./coders";
-import { assignMaxIou, BACKGROUND, IGNORED, type MaxIouOptions } from "./max-iou-assign";
+import { type AnchorGrid, createGridAssigner } from "./grid-assign";
+import { BACKGROUND, IGNORED, type MaxIouOptions } from "./max-iou-assign";
 import type { MapSize } from "./points";
 import { checkTruths } from "./truths";
 
@@ -20,14 +21,16 @@ export interface RetinaAssignOptions {
 
 /** What the anchors of a batch have to learn. Anchors are numbered by level, then image, row, column and anchor of the cell. */
 export interface RetinaTargets {
-  /** One array `[B * H_l * W_l * A]` a level: the class, or `numClasses` for background. */
+  /** One array `[B * H_l * W_l * A]` a level: the class, `numClasses` for background, or -1 for an anchor that learns nothing. */
   readonly labels: readonly Int32Array[];
-  /** The same shape: 1, or 0 for an anchor that learns nothing. */
-  readonly weights: readonly Float32Array[];
   /** `[P]`: the numbers of the anchors that have a box, ascending. */
   readonly positives: Int32Array;
   /** `[P]`: the image of each positive anchor. */
   readonly images: Int32Array;
+  /** `[P * 4]`: the positive anchors, `x1, y1, x2, y2`, in pixels. */
+  readonly anchors: Float32Array;
+  /** `[P * 4]`: their boxes, `x1, y1, x2, y2`, in pixels. */
+  readonly boxes: Float32Array;
   /** `[P * 4]`: dx, dy, dw, dh. */
   readonly deltas: Float32Array;
   /** Σ over images of max(positives, 1), by which both losses are divided. */
@@ -36,24 +39,45 @@ export interface RetinaTargets {
 
 // Anchors whose cell lies in the padded image; the rest take no part. [A]
 function validAnchors(
-  sizes: readonly MapSize[],
-  strides: readonly number[],
-  perCell: number,
+  { sizes, strides }: AnchorGrid,
+  bases: readonly Float32Array[],
+  counts: readonly number[],
   padded: ImageSize,
-  count: number,
 ): Uint8Array {
-  const valid = new Uint8Array(count);
+  const valid = new Uint8Array(counts.reduce((a, b) => a + b, 0));
   let first = 0;
   sizes.forEach(({ height, width }, l) => {
+    const perCell = bases[l]!.length / 4;
     const rows = Math.min(Math.ceil(padded.height / strides[l]!), height);
     const columns = Math.min(Math.ceil(padded.width / strides[l]!), width);
     for (let y = 0; y < rows; y++) {
       const row = first + y * width * perCell;
       valid.fill(1, row, row + columns * perCell);
     }
-    first += height * width * perCell;
+    first += counts[l]!;
   });
   return valid;
+}
+
+/** The anchors of one level of one image that have a box, ascending, and those boxes. */
+interface Owned {
+  readonly anchors: number[];
+  readonly boxes: number[];
+}
+
+// Writes down what the owners of one level of one image mean.
+function collectOwned(owners: Int32Array, truth: GroundTruth, labels: Int32Array, { anchors, boxes }: Owned): void {
+  for (let i = 0; i < owners.length; i++) {
+    const box = owners[i]!;
+    if (box === BACKGROUND) continue;
+    if (box === IGNORED) {
+      labels[i] = -1;
+      continue;
+    }
+    labels[i] = truth.labels[box]!;
+    anchors.push(i);
+    boxes.push(box);
+  }
 }
 
 /**
@@ -64,8 +88,9 @@ function validAnchors(
  * @param options classes, strides, anchors and thresholds
  * @param padded the part of the network's input that each image fills, its own padding included; anchors of cells outside take no
  *   part. Default: all of it.
- * @returns labels and weights of all anchors, and shifts of the positive ones
+ * @returns labels of all anchors, and boxes and shifts of the positive ones
  * @throws ShapeError or DatasetError on annotations that cannot be used
+ * @example assignRetinaTargets(truths, [{ height: 100, width: 152 }], { numClasses: 80, strides: [8] })
  */
 export function assignRetinaTargets(
   truths: readonly GroundTruth[],
@@ -74,51 +99,48 @@ export function assignRetinaTargets(
   padded?: readonly ImageSize[],
 ): RetinaTargets {
   checkTruths(truths, numClasses);
-  const perLevel = sizes.map((size, l) => levelAnchors(size, strides[l]!, shapes));
-  const counts = perLevel.map((anchors) => anchors.length / 4);
-  const perCell = baseAnchors(1, shapes).length / 4;
-  const all = new Float32Array(4 * counts.reduce((a, b) => a + b, 0));
-  perLevel.reduce((at, anchors) => {
-    all.set(anchors, at);
-    return at + anchors.length;
-  }, 0);
-
+  const grid = { sizes, strides, ...(shapes ? { anchors: shapes } : {}) };
+  const bases = strides.map((stride) => baseAnchors(stride, shapes));
+  const counts = sizes.map(({ height, width }, l) => (height * width * bases[l]!.length) / 4);
   const labels = counts.map((n) => new Int32Array(truths.length * n).fill(numClasses));
-  const weights = counts.map((n) => new Float32Array(truths.length * n).fill(1));
-  const found: { readonly number: number; readonly image: number; readonly anchor: number; readonly box: number }[] =
-    [];
+  const found = counts.map(() => truths.map((): Owned => ({ anchors: [], boxes: [] })));
+  const assignImage = createGridAssigner(grid, assign);
   let divisor = 0;
   truths.forEach((truth, image) => {
-    const valid = padded ? validAnchors(sizes, strides, perCell, padded[image]!, all.length / 4) : undefined;
-    const owner = assignMaxIou(all, truth, assign, valid);
+    const valid = padded ? validAnchors(grid, bases, counts, padded[image]!) : undefined;
+    const owner = assignImage(truth, valid);
     let first = 0;
-    let base = 0;
     let positives = 0;
     counts.forEach((n, l) => {
-      for (let i = 0; i < n; i++) {
-        const box = owner[first + i]!;
-        const at = image * n + i;
-        if (box === IGNORED) weights[l]![at] = 0;
-        if (box <= BACKGROUND) continue;
-        labels[l]![at] = truth.labels[box]!;
-        found.push({ number: base + at, image, anchor: first + i, box });
-        positives++;
-      }
+      const own = found[l]![image]!;
+      const owners = owner.subarray(first, first + n);
+      collectOwned(owners, truth, labels[l]!.subarray(image * n, (image + 1) * n), own);
       first += n;
-      base += truths.length * n;
+      positives += own.anchors.length;
     });
     divisor += Math.max(positives, 1);
   });
 
-  found.sort((a, b) => a.number - b.number);
-  const anchors = found.flatMap(({ anchor }) => [...all.subarray(4 * anchor, 4 * anchor + 4)]);
-  const boxes = found.flatMap(({ image, box }) => [...truths[image]!.boxes.subarray(4 * box, 4 * box + 4)]);
-  return {
-    labels,
-    weights,
-    positives: Int32Array.from(found, ({ number }) => number),
-    images: Int32Array.from(found, ({ image }) => image),
-    deltas: encodeDeltas(anchors, boxes),
-    divisor,
-  };
+  const count = found.flat().reduce((n, { boxes }) => n + boxes.length, 0);
+  const positives = new Int32Array(count);
+  const images = new Int32Array(count);
+  const anchors = new Float32Array(4 * count);
+  const boxes = new Float32Array(4 * count);
+  let at = 0;
+  let base = 0;
+  counts.forEach((n, l) => {
+    truths.forEach((truth, image) => {
+      const own = found[l]![image]!;
+      own.anchors.forEach((i, k) => {
+        positives[at] = base + image * n + i;
+        images[at] = image;
+        writeAnchor(bases[l]!, i, strides[l]!, sizes[l]!.width, anchors, 4 * at);
+        const box = own.boxes[k]!;
+        for (let side = 0; side < 4; side++) boxes[4 * at + side] = truth.boxes[4 * box + side]!;
+        at++;
+      });
+    });
+    base += truths.length * n;
+  });
+  return { labels, positives, images, anchors, boxes, deltas: encodeDeltas(anchors, boxes), divisor };
 }

@@ -11,7 +11,16 @@ const at = "model.head";
 
 beforeAll(() => useBackend("cpu"));
 
-const TEST = { scoreThreshold: 0.05, nmsIou: 0.5, nmsPre: 1000, maxPerImage: 100 };
+const TEST = {
+  scoreThreshold: 0.05,
+  nms: "hard",
+  nmsIou: 0.5,
+  nmsSigma: 0.5,
+  nmsMinScore: 0.001,
+  classAgnostic: false,
+  nmsPre: 1000,
+  maxPerImage: 100,
+};
 
 describe("fcosFactory", () => {
   it("defaults to mmdetection's head", () => {
@@ -19,6 +28,7 @@ describe("fcosFactory", () => {
       type: "fcos",
       stackedConvs: 4,
       tower: "full",
+      sharedTowers: false,
       norm: "group",
       groups: 32,
       centerSampling: false,
@@ -56,10 +66,12 @@ describe("retinaFactory", () => {
       type: "retinanet",
       stackedConvs: 4,
       tower: "full",
+      sharedTowers: false,
       norm: "none",
       groups: 32,
       anchors: { baseScale: 4, scalesPerOctave: 3, ratios: [0.5, 1, 2] },
       assign: { positiveIou: 0.5, negativeIou: 0.4, minPositiveIou: 0, ignoreIof: -1 },
+      boxLoss: "l1",
       flavour: "mmdet-2.3",
       test: TEST,
     });
@@ -99,6 +111,10 @@ describe.each([fcosFactory, retinaFactory])("$type by configuration", (factory) 
     [{ type: "ssd" }, "model.head.type: "],
     [{ stackedConvs: 1001 }, "model.head.stackedConvs: "],
     [{ norm: "layer" }, "model.head.norm: "],
+    [{ boxLoss: "l2" }, "model.head.boxLoss: "],
+    [{ sharedTowers: 1 }, "model.head.sharedTowers: "],
+    [{ test: { nms: "soft" } }, "model.head.test.nms: "],
+    [{ test: { nmsSigma: 0 } }, "model.head.test.nmsSigma: "],
     [[], "model.head: "],
   ])("refuses %j", (config, message) => {
     expect(() => parse(config, at)).toThrow(message);
@@ -117,6 +133,7 @@ describe.each([fcosFactory, retinaFactory])("$type by configuration", (factory) 
     { stackedConvs: 1, channels: 4, tower: "separable" },
     { stackedConvs: 3, channels: 9, tower: "full" },
     { stackedConvs: 2, tower: "separable" },
+    { stackedConvs: 3, channels: 9, sharedTowers: true },
   ])("knows a lower bound of its weights for %j, within a factor of 20", (input) => {
     const config = parse({ ...input, norm: "none" });
     const head = build(config, context());

@@ -70,9 +70,42 @@ describe.each(BACKENDS)("on %s", (backend) => {
       ["normaliser", { normaliser: "mmdet-1" as "mmdet-2.3" }],
       ["boxLoss", { boxLoss: "l2" as "iou" }],
       ["stackedConvs", { stackedConvs: -1 }],
+      ["nms", { test: { nms: "soft" as "hard" } }],
+      ["nmsIou", { test: { nmsIou: 1.5 } }],
+      ["nmsSigma", { test: { nmsSigma: 0 } }],
+      ["nmsMinScore", { test: { nmsMinScore: Number.NaN } }],
     ])("refuses %s that no head can be made of", (word, bad) => {
       expect(() => createFcosHead(options(bad))).toThrow(ConfigError);
       expect(() => createFcosHead(options(bad))).toThrow(new RegExp(word));
+    });
+
+    it("has one tower instead of two when it is shared", () => {
+      const names = (sharedTowers: boolean) => {
+        const head = createFcosHead(options({ sharedTowers, stackedConvs: 1 }));
+        const towers = [...head.stateDict().keys()].filter((name) => name.includes("ower."));
+        head.dispose();
+        return towers;
+      };
+      const layer = ["0.conv.weight", "0.norm.weight", "0.norm.bias"];
+      expect(names(true)).toEqual(layer.map((name) => `tower.${name}`));
+      expect(names(false)).toEqual(
+        ["classTower", "boxTower"].flatMap((tower) => layer.map((name) => `${tower}.${name}`)),
+      );
+    });
+
+    it("updates the statistics of a shared batch norm once a step", async () => {
+      const head = createFcosHead(options({ sharedTowers: true, norm: "batch", stackedConvs: 1, strides: [8] }));
+      const map = tf.randomNormal<tf.Rank.R4>([1, 4, 6, 6], 0, 50, "float32", 3);
+      const state = () => readState(head).then((read) => read.get("tower.0.norm.runningVariance")!.data[0]!);
+      const start = Number(await state());
+      head.disposeRaw(head.forward({ maps: [map], strides: [8] }, { training: true }));
+      const once = Number(await state());
+      head.disposeRaw(head.forward({ maps: [map], strides: [8] }, { training: true }));
+      const twice = Number(await state());
+      // Each step moves a tenth of the way to the same variance.
+      expect((twice - once) / (once - start)).toBeCloseTo(0.9, 3);
+      map.dispose();
+      head.dispose();
     });
 
     it("takes default strides and ranges", () => {
@@ -100,6 +133,9 @@ describe.each(BACKENDS)("on %s", (backend) => {
     ["batch norm", { norm: "batch" }],
     ["no norm", { norm: "none" }],
     ["separable towers", { tower: "separable" }],
+    ["one tower", { sharedTowers: true }],
+    ["one separable tower without norm", { sharedTowers: true, tower: "separable", norm: "none" }],
+    ["linear IoU loss", { boxLoss: "linear-iou" }],
     ["no towers", { stackedConvs: 0 }],
     ["one class", { numClasses: 1 }],
     ["every switch", { centerSampling: true, normOnBbox: true, centernessOnReg: true, boxLoss: "giou" }],

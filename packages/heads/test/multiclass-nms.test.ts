@@ -1,5 +1,5 @@
-import { ShapeError } from "@caddet/core";
-import { multiclassNms } from "@caddet/heads";
+import { ConfigError, ShapeError } from "@caddet/core";
+import { multiclassNms, type SuppressionOptions } from "@caddet/heads";
 import { describe, expect, it } from "vitest";
 import { type GoldenArray, golden } from "./golden";
 
@@ -55,6 +55,25 @@ describe("multiclassNms", () => {
     const { labels, boxes: kept } = multiclassNms(boxes, [0.5, 0.5, 0.5, 0.5, 0.5, 0.5], options);
     expect([...labels]).toEqual([0, 1, 0, 1]);
     expect([...kept.subarray(0, 12)]).toEqual([20, 0, 29, 9, 20, 0, 29, 9, 0, 0, 9, 9]);
+  });
+
+  it("suppresses across classes, keeping labels, when it is class agnostic", () => {
+    const boxes = [0, 0, 9, 9, 0, 0, 9, 8, 20, 0, 29, 9];
+    const scores = [0.9, 0.1, 0.2, 0.8, 0.3, 0.4];
+    const options = { scoreThreshold: 0.25, nmsIou: 0.5, maxPerImage: 10 };
+    expect([...multiclassNms(boxes, scores, options).labels]).toEqual([0, 1, 1, 0]);
+    expect([...multiclassNms(boxes, scores, { ...options, classAgnostic: true }).labels]).toEqual([0, 1]);
+  });
+
+  it("lowers scores instead of dropping boxes when it is soft", () => {
+    const options = { scoreThreshold: 0, maxPerImage: 10, nmsIou: 0.5 };
+    const run = (more: SuppressionOptions) =>
+      multiclassNms([0, 0, 4, 4, 0, 0, 4, 3], [0.8, 0.4], { ...options, ...more });
+    expect(run({}).scores.length).toBe(1);
+    expect(run({ nms: "soft-linear" }).scores[1]).toBeCloseTo(0.4 * 0.25, 6);
+    expect(run({ nms: "soft-gaussian", nmsSigma: 1 }).scores[1]).toBeCloseTo(0.4 * Math.exp(-0.5625), 6);
+    expect(run({ nms: "soft-linear", nmsMinScore: 0.2 }).scores.length).toBe(1);
+    expect(() => run({ nms: "soft" as "hard" })).toThrow(ConfigError);
   });
 
   it("refuses scores and factors that do not match the boxes", () => {

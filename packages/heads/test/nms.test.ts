@@ -79,6 +79,34 @@ describe("batchedNms", () => {
     );
   });
 
+  it("does what a naive loop over all pairs does, within classes and across them", () => {
+    fc.assert(
+      fc.property(
+        scene,
+        fc.constantFrom(0, 0.3, 0.5, 1),
+        fc.integer({ min: 0, max: 30 }),
+        (items, threshold, limit) => {
+          const boxes = items.flatMap(({ x, y, w, h }) => [x, y, x + w, y + h]);
+          const scores = items.map(({ score }) => score);
+          const labels = items.map(({ label }) => label);
+          const overlaps = bboxOverlaps(boxes, boxes);
+          const naive = (group: (i: number) => number) => {
+            const order = items.map((_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b);
+            const kept: number[] = [];
+            for (const i of order) {
+              const covers = (j: number) => group(i) === group(j) && overlaps[i * items.length + j]! > threshold;
+              if (!kept.some(covers)) kept.push(i);
+            }
+            return kept.slice(0, limit);
+          };
+          expect([...batchedNms(boxes, scores, labels, threshold, limit)]).toEqual(naive((i) => labels[i]!));
+          expect([...nms(boxes, scores, threshold, limit)]).toEqual(naive(() => 0));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
   it("refuses counts that differ", () => {
     expect(() => batchedNms([0, 0, 1, 1], [0.5, 0.6], [0], 0.5)).toThrow(ShapeError);
     expect(() => nms([0, 0, 1], [0.5], 0.5)).toThrow(ShapeError);

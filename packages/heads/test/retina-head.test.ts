@@ -47,6 +47,8 @@ describe.each(BACKENDS)("on %s", (backend) => {
       ["negativeIou", { assign: { negativeIou: 0.6 } }],
       ["flavour", { flavour: "mmdet-1" as "mmdet-2.3" }],
       ["nmsPre", { test: { nmsPre: 0 } }],
+      ["nms", { test: { nms: "soft" as "hard" } }],
+      ["boxLoss", { boxLoss: "l2" as "l1" }],
     ])("refuses %s that no head can be made of", (word, bad) => {
       expect(() => createRetinaHead(options(bad))).toThrow(ConfigError);
       expect(() => createRetinaHead(options(bad))).toThrow(new RegExp(word));
@@ -59,6 +61,11 @@ describe.each(BACKENDS)("on %s", (backend) => {
     ["separable towers and batch norm", { tower: "separable", norm: "batch" }],
     ["one class and one anchor", { numClasses: 1, anchors: { scalesPerOctave: 1, ratios: [1] } }],
     ["crowds ignored", { assign: { ignoreIof: 0.5 } }],
+    ["one tower", { sharedTowers: true }],
+    ["one separable tower and batch norm", { sharedTowers: true, tower: "separable", norm: "batch" }],
+    ["no towers", { stackedConvs: 0 }],
+    ["GIoU loss", { boxLoss: "giou" }],
+    ["IoU loss", { boxLoss: "iou" }],
   ])("RetinaHead with %s", (_, more) => {
     const truths = more.numClasses === 1 ? [toTruth([[2, 3, 30, 28]], [0]), TRUTHS[1]!] : TRUTHS;
 

@@ -1,5 +1,5 @@
 import { CheckpointError, createRandom, type StoredArray } from "@caddet/core";
-import { createFcosHead, fcosFromTorch, retinaFromTorch } from "@caddet/heads";
+import { createFcosHead, createRetinaHead, fcosFromTorch, retinaFromTorch } from "@caddet/heads";
 import { beforeAll, expect, it } from "vitest";
 import { useBackend } from "./backends";
 
@@ -63,6 +63,43 @@ it("names all weights of a head with batch norm", () => {
     ["scales.0.scale", array()],
   ]);
   expect(head.loadStateDict(fcosFromTorch(state)).missing).toEqual([]);
+  head.dispose();
+});
+
+it("names all weights of separable towers, and refuses a norm between their convolutions", () => {
+  const head = createRetinaHead({
+    inChannels: 2,
+    numClasses: 3,
+    channels: 4,
+    stackedConvs: 1,
+    strides: [8],
+    norm: "group",
+    groups: 2,
+    tower: "separable",
+    random: createRandom(0),
+  });
+  const tower = (name: string): [string, StoredArray][] => [
+    [`${name}.0.depthwise_conv.conv.weight`, array(2, 1, 3, 3)],
+    [`${name}.0.pointwise_conv.conv.weight`, array(4, 2, 1, 1)],
+    [`${name}.0.pointwise_conv.gn.weight`, array(4)],
+    [`${name}.0.pointwise_conv.gn.bias`, array(4)],
+  ];
+  const predictor = (name: string, out: number): [string, StoredArray][] => [
+    [`${name}.weight`, array(out, 4, 3, 3)],
+    [`${name}.bias`, array(out)],
+  ];
+  const state = new Map<string, StoredArray>([
+    ...tower("cls_convs"),
+    ...tower("reg_convs"),
+    ...predictor("retina_cls", 27),
+    ...predictor("retina_reg", 36),
+  ]);
+  const own = retinaFromTorch(state);
+  expect(head.loadStateDict(own).missing).toEqual([]);
+  // [row, column, channel, 1] = [0, 0, 1, 0] is PyTorch's [channel, 1, row, column] = [1, 0, 0, 0].
+  expect(own.get("classTower.0.depthwise.weight")!.data[1]).toBe(9);
+  const between = new Map([["cls_convs.0.depthwise_conv.bn.weight", array(2)]]);
+  expect(() => retinaFromTorch(between)).toThrow(/neither norm nor bias between/);
   head.dispose();
 });
 
