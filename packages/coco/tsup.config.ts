@@ -1,4 +1,13 @@
 import { defineConfig } from "tsup";
 import { packageBuild } from "../../tsup.base";
 
-export default defineConfig(packageBuild({ index: "src/index.ts", node: "src/node.ts" }));
+const entries = {
+  index: "src/index.ts",
+  node: "src/node.ts",
+  evaluate: "src/evaluation.ts",
+  "results-worker": "src/results/results-worker.ts",
+  "loader-worker": "src/loader/loader-worker.ts",
+};
+
+// The shims let the CJS build find its workers.
+export default defineConfig({ ...packageBuild(entries), shims: true });

@@ -1,6 +1,6 @@
 // @ts-check
 // Sources that a browser may load must not import Node's own modules, nor another package's `./node` entry. What only the
-// `./node` entry reaches may, and so may the command line. Third-party packages are judged by bundling, in the tests.
+// `./node` entry and scripts of worker threads (`*-worker.ts`) reach may, and so may the command line. Third-party packages are judged by bundling, in the tests.
 import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, posix } from "node:path";
@@ -32,7 +32,8 @@ function checkPackage(workspace, folder) {
       moduleSpecifiers(parse(file, readFileSync(join(workspace.root, file), "utf8"))),
     ]),
   );
-  const fromNode = reachable(imports, [nodeEntry]);
+  const workers = [...imports.keys()].filter((file) => file.endsWith("-worker.ts"));
+  const fromNode = reachable(imports, [nodeEntry, ...workers]);
   const fromElsewhere = reachable(
     imports,
     [...imports.keys()].filter((file) => !fromNode.has(file)),

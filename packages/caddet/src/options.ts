@@ -15,5 +15,14 @@ export function fraction(text: string): number {
   return value;
 }
 
+/** Reads bounds of the shorter and the longer side, "600,1000". */
+export function targetSize(text: string): { readonly shorter: number; readonly longer: number } {
+  const [shorter, longer] = (/^(\d{1,5}),(\d{1,5})$/.exec(text)?.slice(1) ?? []).map(Number);
+  if (!(shorter! >= 1 && longer! >= shorter!)) {
+    throw new InvalidArgumentError("Expected two sides in pixels, SHORTER,LONGER, e.g. 600,1000.");
+  }
+  return { shorter: shorter!, longer: longer! };
+}
+
 /** `--json`. */
 export const json = () => new Option("--json", "print the result as JSON on the last line of stdout").default(false);

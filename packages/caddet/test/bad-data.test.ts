@@ -98,7 +98,7 @@ describe("caddet train", () => {
     await spoil(file);
     const called = await train();
     expect(called.code, called.err).toBe(0);
-    expect(called.err).toContain(`left out of ${join(set.folder, "train")}: `);
+    expect(called.err).toContain(`left out: ${join(set.folder, "train")}`);
     expect(called.err).toContain(`2.jpg: ${message}`);
     expect(called.json()).toMatchObject({ step: 2, skipped: { annotations: {}, files: { [reason]: 1 } } });
   });
@@ -189,7 +189,7 @@ describe("caddet evaluate", () => {
     await writeFile(file, bytes.subarray(0, bytes.length / 2));
     const called = await evaluate();
     expect(called.code, called.err).toBe(0);
-    expect(called.err).toContain(`left out of ${join(set.folder, "val")}: 3.jpg: is broken (`);
+    expect(called.err).toContain(`left out: ${join(set.folder, "val", "3.jpg")}: is broken (`);
     expect(called.json()).toMatchObject({ images: 3, skipped: { files: { undecodable: 1 } } });
   });
 

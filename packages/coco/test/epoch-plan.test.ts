@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type EpochPlanOptions, isWide, planEpoch } from "../src/epoch-plan";
+import { type EpochPlanOptions, imageRandom, isWide, planEpoch } from "../src/loader/epoch-plan";
 
 function imageTable(shapes: readonly (readonly [number, number])[]) {
   return {
@@ -99,5 +99,19 @@ describe("planEpoch", () => {
     expect(share(0)).toBe(0);
     expect(share(1)).toBe(1);
     expect(Math.abs(share(0.5) - 0.5)).toBeLessThan(0.05);
+  });
+});
+
+describe("imageRandom", () => {
+  it("is one of its own for each seed, epoch and image", () => {
+    const firsts = new Set<string>();
+    const ids = [...Array.from({ length: 2000 }, (_, n) => n), 2 ** 32, 2 ** 32 + 1, 2 ** 40, Number.MAX_SAFE_INTEGER];
+    for (const seed of [0, 1]) {
+      for (let epoch = 0; epoch < 10; epoch++) {
+        for (const id of ids) firsts.add(imageRandom(seed, epoch, id).state().join());
+      }
+    }
+    expect(firsts.size).toBe(2 * 10 * ids.length);
+    expect(imageRandom(3, 4, 5).state()).toEqual(imageRandom(3, 4, 5).state());
   });
 });

@@ -57,7 +57,7 @@ describe.each(cases)("$name as pycocotools", (golden) => {
 
   it("gives the twelve numbers", () => {
     expect(result.stats.length).toBe(STATISTIC_NAMES.length);
-    expect(largestDifference(result.stats, expected.stats)).toBeLessThan(1e-12);
+    expect([...result.stats]).toEqual(expected.stats);
   });
 
   it("gives the curves bit for bit", () => {
@@ -191,6 +191,7 @@ describe("evaluateDetections", () => {
     [{ maxDets: [0, 1] }, "maxDets needs positive integers"],
     [{ recThrs: [0.5, 0.1] }, "recThrs need to rise"],
     [{ iouThrs: [Number.NaN] }, "finite numbers"],
+    [{ areaRng: new Array(32).fill([0, 1]), areaRngLbl: new Array(32).fill("all") }, "At most 31 area ranges"],
   ] as [EvaluationParams, string][])("refuses %j", (params, text) => {
     expect(() => run(tiny, params)).toThrow(ConfigError);
     expect(() => run(tiny, params)).toThrow(text);
@@ -202,6 +203,18 @@ describe("evaluateDetections", () => {
     expect(result.counts).toEqual({ T: 1, R: 101, K: 10, A: 1, M: 1 });
     expect(result.stats[0]).toBe(whole.stats[1]);
     expect([...result.stats].slice(1, 6)).toEqual([-1, -1, -1, -1, -1]);
+  });
+
+  it("takes more thresholds than fit one word", () => {
+    const golden = caseNamed("06");
+    const iouThrs = Array.from({ length: 70 }, (_, n) => 0.3 + n / 100);
+    const K = run(golden).counts.K;
+    const whole = run(golden, { iouThrs });
+    for (const n of [0, 30, 31, 69]) {
+      const single = run(golden, { iouThrs: [iouThrs[n]!] });
+      expect([...whole.recall.subarray(n * K * 12, (n + 1) * K * 12)]).toEqual([...single.recall]);
+      expect(sha256(whole.precision.subarray(n * 101 * K * 12, (n + 1) * 101 * K * 12))).toBe(sha256(single.precision));
+    }
   });
 
   it("names what was not evaluated", () => {

@@ -4,6 +4,17 @@ import { ConfigError, DatasetError } from "@caddet/core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  minIouCrop,
+  mosaic,
+  photometricDistortion,
+  randomFlip,
+  type Sample,
+  type Transform,
+  unmapBoxes,
+} from "../src/index";
+import { createLocalRenderer } from "../src/loader/batch-renderer";
+import { loaderOver } from "../src/loader/loader";
+import {
   type Batch,
   createLoader,
   type ImageDataset,
@@ -195,6 +206,144 @@ describe("a bad image", () => {
   });
 });
 
+describe("augmentation", () => {
+  const steps = [photometricDistortion(), mosaic({ size: { height: 60, width: 60 } }), minIouCrop(), randomFlip()];
+  const sizes = [size, { shorter: 30, longer: 60 }, { shorter: 64, longer: 96 }];
+  const all: Partial<LoaderOptions> = { transforms: steps, size: sizes, shuffle: true, flip: 0.5, seed: 9 };
+
+  it("is the same for a seed and an epoch, however far ahead it is made", async () => {
+    const first = await collect(all, 1);
+    expect(await collect({ ...all, prefetch: 4 }, 1)).toEqual(first);
+    const images = ([batch]: readonly Batch[]) => batch!.images.subarray(0, 500);
+    expect(images(await collect(all, 2))).not.toEqual(images(first));
+    for (const { images: values, shape, truths, sizes: filled } of first) {
+      expect(values.length).toBe(shape[0] * shape[1] * shape[2] * 3);
+      truths.forEach(({ boxes, labels }, b) => {
+        expect(boxes.length).toBe(labels.length * 4);
+        expect(Math.max(0, ...boxes)).toBeLessThanOrEqual(Math.max(filled[b]!.height, filled[b]!.width));
+      });
+    }
+  });
+
+  it("draws by image, so that a run goes on at the very one", async () => {
+    const whole = await collect(all, 1);
+    expect(await collect(all, 1, 2)).toEqual(whole.slice(2));
+    // Another batch size puts other images beside it, and changes nothing of the image.
+    const inTwos = await collect({ ...all, batchSize: 2 }, 1);
+    const sizeById = (batches: readonly Batch[]) =>
+      new Map(batches.flatMap(({ imageIds, sizes: filled }) => imageIds.map((id, b) => [id, filled[b]] as const)));
+    expect(sizeById(inTwos)).toEqual(sizeById(whole));
+  });
+
+  it("draws a size for each image with no transform, too", async () => {
+    const batches = await collect({ size: sizes });
+    const shorter = batches.flatMap(({ sizes: filled }) => filled.map(({ height, width }) => Math.min(height, width)));
+    expect(new Set(shorter).size).toBeGreaterThan(1);
+    expect(await collect({ size: sizes }, 0, 1)).toEqual(batches.slice(1));
+    const range = await collect({ size: [size, { shorter: 40, longer: 90 }], sizeMode: "range" });
+    for (const { sizes: filled } of range) {
+      for (const { height, width } of filled) expect(Math.min(height, width)).toBeLessThanOrEqual(48);
+    }
+  });
+
+  it("has maps that bring boxes back to the file's", async () => {
+    for (const extra of [{ flip: 1 }, { flip: 1, transforms: [randomFlip(0)] }, { transforms: [randomFlip(1)] }]) {
+      for (const { truths, maps, sourceSizes } of await collect(extra)) {
+        truths.forEach(({ boxes }, b) => {
+          const { width, height } = sourceSizes[b]!;
+          const back = unmapBoxes(boxes, maps[b]!);
+          [0, 0, width / 3, height].forEach((v, i) => {
+            expect(back[i]).toBeCloseTo(v, 3);
+          });
+        });
+      }
+    }
+  });
+
+  it("hands a transform the image as its file has it, and others whole", async () => {
+    const seen: Sample[][] = [];
+    const look: Transform = Object.assign(
+      (sample: Sample, _: unknown, others: readonly Sample[] = []) => {
+        seen.push([sample, ...others]);
+        return sample;
+      },
+      { others: 2 },
+    );
+    const batches = await collect({ transforms: [look] });
+    expect(seen.length).toBe(images.length);
+    for (const samples of seen) {
+      expect(samples.length).toBe(3);
+      for (const { size: of, rgb } of samples) {
+        expect(images.some(({ width, height }) => width === of.width && height === of.height)).toBe(true);
+        expect(rgb).toBeInstanceOf(Uint8Array);
+      }
+    }
+    // The pixels are near sharp's, whose resize lies a fraction of a pixel beside.
+    const plain = await collect();
+    batches.forEach(({ images: values, truths, shape }, n) => {
+      expect(shape).toEqual(plain[n]!.shape);
+      expect(truths).toEqual(plain[n]!.truths);
+      const apart = values.filter((v, i) => Math.abs(v - plain[n]!.images[i]!) > 0.1).length;
+      expect(apart / values.length).toBeLessThan(0.1);
+    });
+  });
+
+  it("replaces bad images, in mosaics as well", async () => {
+    for (const id of [2, 5, 6]) await truncate(imageFile(id), 0);
+    const batches = await collect(all);
+    expect(idsOf(batches).length).toBe(images.length);
+    expect(idsOf(batches).some((id) => [2, 5, 6].includes(id))).toBe(false);
+    expect(await collect(all)).toEqual(batches);
+    await expect(collect({ ...all, badImages: "error" })).rejects.toThrow(ImageFileError);
+  });
+
+  it("passes on what a transform throws", async () => {
+    const broken: Transform = () => {
+      throw new ConfigError("not today");
+    };
+    await expect(collect({ transforms: [broken] })).rejects.toThrow("not today");
+  });
+});
+
+describe("memory", () => {
+  it.each([1, 2, 4])("holds no more than %d batches beyond the consumer's", async (prefetch) => {
+    let made = 0;
+    let taken = 0;
+    let most = 0;
+    const counting = (ahead: number) => {
+      const renderer = createLocalRenderer(ahead + 1);
+      const render: typeof renderer.render = (job, signal) => {
+        most = Math.max(most, ++made - taken);
+        return renderer.render(job, signal);
+      };
+      return { ...renderer, render };
+    };
+    const loader = loaderOver(dataset, { ...options, batchSize: 1, prefetch }, counting);
+    for await (const batch of loader.epoch(0)) {
+      taken++;
+      expect(batch.imageIds.length).toBe(1);
+      // A slow consumer: whatever could be made meanwhile is made.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(made - taken).toBeLessThanOrEqual(prefetch);
+    }
+    expect(taken).toBe(images.length);
+    // The one that is handed over counts until the consumer has it.
+    expect(most).toBe(prefetch + 1);
+  });
+
+  it("is used again when batches are given back, with padding clear", async () => {
+    const wanted = await collect({ flip: 0.5 });
+    const loader = createLoader(dataset, { ...options, flip: 0.5 });
+    let n = 0;
+    for await (const batch of loader.epoch(0)) {
+      expect(batch).toEqual(wanted[n++]);
+      batch.images.fill(5);
+      loader.recycle(batch);
+    }
+    loader.dispose();
+  });
+});
+
 describe("leaving", () => {
   it("ends an epoch early with nothing left in work, and another can begin", async () => {
     const loader = createLoader(dataset, { ...options, prefetch: 3 });
@@ -229,6 +378,8 @@ it.each([
   [{ seed: 0.5 }, "seed must be an integer"],
   [{ padTo: 0 }, "Padding goes to a multiple of a positive integer"],
   [{ size: { shorter: 2, longer: 1 } }, "1 <= shorter <= longer"],
+  [{ size: [] }, "At least one size"],
+  [{ size: [size], sizeMode: "range" }, "A range lies between two sizes"],
   [{ normalise: { mean: [0, 0, 0], std: [0, 0, 0] } }, "positive deviations"],
 ] as [Partial<LoaderOptions>, string][])("createLoader refuses %j", (extra, text) => {
   expect(() => createLoader(dataset, { ...options, ...extra })).toThrow(ConfigError);

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { prefetched } from "../src/prefetch";
+import { prefetched } from "../src/loader/prefetch";
 
 const never = new AbortController().signal;
 const numbers = Array.from({ length: 20 }, (_, n) => n);

@@ -56,7 +56,7 @@ export async function evaluate(options: EvaluateOptions, output: Output): Promis
       size: { shorter: data.shorter, longer: data.longer },
       padTo: data.padTo,
       normalise: { mean: data.mean, std: data.std },
-      onSkip: ({ message }) => output.note(`left out of ${dataset.imageFolder}: ${message}\n`),
+      onSkip: ({ message }) => output.note(`left out: ${message}\n`),
     });
     const all = Math.min(dataset.images.ids.length, options.limit ?? Number.POSITIVE_INFINITY);
     let shown = 0;

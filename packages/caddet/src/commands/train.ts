@@ -104,7 +104,7 @@ export async function train(options: TrainOptions, output: Output): Promise<numb
       shuffle: true,
       dropLast: true,
       seed: config.seed,
-      onSkip: ({ message }) => output.note(`left out of ${dataset.imageFolder}: ${message}\n`),
+      onSkip: ({ message }) => output.note(`left out: ${message}\n`),
     });
     frees.push(() => loader.dispose());
     const detector = buildDetector(config.model, {

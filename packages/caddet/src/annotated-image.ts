@@ -1,0 +1,94 @@
+// An image with annotated and detected boxes burnt in, as a JPEG. Boxes and detections' names are drawn by @caddet/viz as SVG over the
+// image; names of annotated boxes are added here, since a picture has no tooltips.
+import type { Detections, GroundTruth } from "@caddet/core/base";
+import { DatasetError, type Size } from "@caddet/core/base";
+import { detectionsSvg, escapeXml } from "@caddet/viz";
+import sharp from "sharp";
+
+/** What is drawn on an image. */
+export interface Drawing {
+  /** The size that the annotations say; the image must have it. */
+  readonly size: Size;
+  readonly truth: Pick<GroundTruth, "boxes" | "labels">;
+  /** Boxes `x1, y1, x2, y2` in pixels of the image. */
+  readonly found?: Detections;
+  readonly classNames: readonly string[];
+  /** Detections below are not drawn. */
+  readonly minScore: number;
+}
+
+// One transparent pixel: the image itself lies below the figure.
+const CLEAR =
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAADUlEQVQI12NgYGBgAAAABQABXvMqOgAAAABJRU5ErkJggg==";
+const QUALITY = 92;
+// Smaller images are enlarged: names of less than 10 pixels' height cannot be read.
+const LEAST_SIDE = 400;
+const MAX_PIXELS = 100_000_000;
+
+// The names at the lower left corners of annotated boxes, white with a dark rim; names of detections stand at the upper ones.
+function truthNames({
+  size: { width, height },
+  truth,
+  classNames,
+}: Pick<Drawing, "size" | "truth" | "classNames">): string {
+  const letter = Math.max(width, height) / 42;
+  const look = `font-family="sans-serif" font-size="${letter}" fill="#fff" stroke="#000" stroke-width="${letter / 5}" paint-order="stroke" stroke-linejoin="round"`;
+  const names = Array.from(truth.labels, (label, n) => {
+    const [x, bottom] = [truth.boxes[n * 4]!, truth.boxes[n * 4 + 3]!];
+    const left = Math.max(0, Math.min(x, width - letter)) + letter / 4;
+    const base = Math.max(letter, Math.min(bottom, height) - letter / 3);
+    return `<text x="${left}" y="${base}">${escapeXml(classNames[label] ?? `class ${label}`)}</text>`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ${look}>${names.join("")}</svg>`;
+}
+
+// The figure's layers for an image that is enlarged by a whole number.
+function layers({ size, truth, found, classNames, minScore }: Drawing, factor: number): string[] {
+  const enlarged = { width: size.width * factor, height: size.height * factor };
+  const scaled = (boxes: Float32Array) => boxes.map((v) => v * factor);
+  const truths = { boxes: scaled(truth.boxes), labels: truth.labels };
+  const figure = detectionsSvg({
+    ...enlarged,
+    imageHref: CLEAR,
+    boxes: scaled(found?.boxes ?? new Float32Array(0)),
+    labels: found?.labels ?? [],
+    scores: found?.scores ?? [],
+    truths,
+    classNames,
+    minScore,
+  });
+  return [figure, truthNames({ size: enlarged, truth: truths, classNames })];
+}
+
+/**
+ * Draws on an image: annotated boxes white and dotted with their names at the bottom, detections in colours with names and scores on top.
+ *
+ * @param bytes the image's file
+ * @param drawing size, boxes in pixels of the image, class names, smallest score
+ * @returns a JPEG of the image's size, or of a whole multiple so that the longer side has 400 pixels at least; EXIF orientation is
+ *   not applied, as COCO's boxes do not know it
+ * @throws DatasetError when the image is broken or of another size
+ */
+export async function annotatedImage(bytes: Uint8Array, drawing: Drawing): Promise<Buffer> {
+  const { size } = drawing;
+  const factor = Math.max(1, Math.ceil(LEAST_SIDE / Math.max(size.width, size.height)));
+  try {
+    const image = sharp(bytes, { failOn: "error", limitInputPixels: MAX_PIXELS });
+    const { width, height } = await image.metadata();
+    if (width !== size.width || height !== size.height) {
+      const message = `is ${width} × ${height}, the annotations say ${size.width} × ${size.height}.`;
+      throw new DatasetError(message, { width, height });
+    }
+    if (factor > 1) image.resize(width * factor, height * factor, { fit: "fill", kernel: "nearest" });
+    return await image
+      .toColourspace("srgb")
+      .flatten({ background: "#fff" })
+      .composite(layers(drawing, factor).map((svg) => ({ input: Buffer.from(svg), unlimited: true })))
+      .jpeg({ quality: QUALITY })
+      .toBuffer();
+  } catch (cause) {
+    if (cause instanceof DatasetError) throw cause;
+    const reason = cause instanceof Error ? cause.message.trim() : String(cause);
+    throw new DatasetError(`is broken (${reason}).`, {}, { cause });
+  }
+}
