@@ -66,10 +66,10 @@ export {
 } from "./results/results";
 export { type FormatResultsOptions, formatResults, type SubmissionName, submissionName } from "./results/results-text";
 export { type BoxMap, mapBoxes, unmapBoxes } from "./transforms/box-map";
+export { clipBoxes, flipBoxes, scaleBoxes, unscaleBoxes } from "./transforms/boxes";
 export { compose, type MosaicTile, newSample, type Sample, type Transform } from "./transforms/sample";
 export { normaliseImage, type PhotometricOptions, photometricDistortion } from "./transforms/transform-colour";
 export { type MinIouCropOptions, minIouCrop } from "./transforms/transform-crop";
 export { type CropWindow, cropSample, mirrorSample, padImage, randomFlip } from "./transforms/transform-frame";
 export { type MosaicOptions, mosaic } from "./transforms/transform-mosaic";
 export { multiScale, resizeImage, type SizeMode } from "./transforms/transform-resize";
-export { clipBoxes, flipBoxes, scaleBoxes, unscaleBoxes } from "./transforms/transforms";

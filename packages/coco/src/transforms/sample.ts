@@ -2,7 +2,7 @@
 // next. The transforms are in transform-*.ts; nothing here knows files.
 import { ConfigError, type GroundTruth, type Random, ShapeError, type Size } from "@caddet/core/base";
 import { type BoxMap, IDENTITY_MAP } from "./box-map";
-import { clipBoxes } from "./transforms";
+import { clipBoxes } from "./boxes";
 
 /** An image, on 0..255 until it is normalised, with its objects. */
 export interface Sample {

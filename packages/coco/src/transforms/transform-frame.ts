@@ -2,8 +2,8 @@
 // cutting out. Pure functions on samples, after mmdetection 2.1's RandomFlip and Pad.
 import { ConfigError, paddedSize } from "@caddet/core/base";
 import { mirroredMap, movedMap } from "./box-map";
+import { flipBoxes } from "./boxes";
 import { clipTruth, type Sample, type Transform } from "./sample";
-import { flipBoxes } from "./transforms";
 
 /** Throws ConfigError unless a number is a probability. */
 export function assertProbability(name: string, value: number): void {

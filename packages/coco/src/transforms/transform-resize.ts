@@ -3,8 +3,8 @@
 // resize is sharp's.
 import { ConfigError, type Random, resizedSize, type Size, type TargetSize } from "@caddet/core/base";
 import { scaledMap } from "./box-map";
+import { scaleBoxes } from "./boxes";
 import { clipTruth, type Sample, type Transform } from "./sample";
-import { scaleBoxes } from "./transforms";
 
 interface Steps {
   /** The left or upper neighbour. */
