@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
+    globalSetup: "scripts/test/present-backends.ts",
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

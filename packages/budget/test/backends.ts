@@ -1,16 +1,13 @@
-// The backends that every tensor test of this package runs on, with TensorFlow.js' gradients registered.
-import { registerGradients } from "@caddet/runtime";
-import "@tensorflow/tfjs-backend-cpu";
-import "@tensorflow/tfjs-backend-wasm";
+// The backends that every tensor test of this package runs on: those that work here, with TensorFlow.js' gradients registered.
+import { type BackendName, prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
+import { inject } from "vitest";
 
-registerGradients();
-
-export const backends = ["cpu", "wasm"] as const;
+export const backends = inject("backends");
 
 /** Runs a test body on a backend and checks that it leaves no tensor behind. */
-export async function onBackend(name: (typeof backends)[number], body: () => Promise<void>): Promise<void> {
-  if (!(await tf.setBackend(name))) throw new Error(`The ${name} backend did not start.`);
+export async function onBackend(name: BackendName, body: () => Promise<void>): Promise<void> {
+  await prepareBackend({ backend: name });
   const before = tf.memory().numTensors;
   await body();
   if (tf.memory().numTensors !== before) {

@@ -89,7 +89,7 @@ describe.each(backends)("pathSimilarityLoss on %s", (backend) => {
 
   it.each([
     [64, 1, 1e-5],
-    [64, 10_000, 1e-4],
+    [64, 10_000, 1e-3], // equal summands are the worst case of a float32 sum: their rounding errors do not cancel
     [256, 158, 2e-5],
   ])("takes %d images of %d paths, within %d", (b, paths, tolerance) =>
     onBackend(backend, async () => {

@@ -2,7 +2,7 @@
 import { createRandom, Module } from "@caddet/core";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, inject, it } from "vitest";
 import { createAdamW } from "../src";
 
 class Weights extends Module {
@@ -13,7 +13,7 @@ class Weights extends Module {
   }
 }
 
-describe.each(["cpu", "wasm"] as const)("AdamW on %s", (backend) => {
+describe.each(inject("backends"))("AdamW on %s", (backend) => {
   beforeAll(async () => {
     await prepareBackend({ backend });
   });

@@ -6,7 +6,7 @@ import { CheckpointError, parseSafetensors, readState, serializeSafetensors } fr
 import { serializeDetector } from "@caddet/detector";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { createTrainer, type TrainConfig, type TrainConfigInput, type TrainHook } from "../src";
 import {
   checkpointHook,
@@ -76,7 +76,7 @@ async function withTrainer<T>(
   }
 }
 
-describe.each(["cpu", "wasm"] as const)("a resumed run on %s", (backend) => {
+describe.each(inject("backends"))("a resumed run on %s", (backend) => {
   beforeAll(async () => {
     await prepareBackend({ backend });
   });

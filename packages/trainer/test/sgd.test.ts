@@ -2,7 +2,7 @@
 import { CheckpointError, type Parameter, type ParameterKind, type StoredArray } from "@caddet/core";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { createSgd } from "../src";
 import { goldenCases } from "./golden";
 
@@ -61,7 +61,7 @@ function expectClose(got: ArrayLike<number>, want: readonly number[], tolerance 
 const kindOf = (name: string): ParameterKind =>
   /(^|\.)(bn|gn)\./.test(name) ? "norm" : name.endsWith(".bias") ? "bias" : "weight";
 
-describe.each(["cpu", "wasm"] as const)("Sgd on %s", (backend) => {
+describe.each(inject("backends"))("Sgd on %s", (backend) => {
   beforeAll(async () => {
     await prepareBackend({ backend });
   });

@@ -2,7 +2,7 @@
 import { ConfigError, NonFiniteError, readState } from "@caddet/core";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, inject, it } from "vitest";
 import {
   createTrainer,
   type StepRecord,
@@ -46,7 +46,7 @@ const spoiled = (count: number, bad: number) => ({
   },
 });
 
-describe.each(["cpu", "wasm"] as const)("Trainer on %s", (backend) => {
+describe.each(inject("backends"))("Trainer on %s", (backend) => {
   beforeAll(async () => {
     await prepareBackend({ backend });
   });
