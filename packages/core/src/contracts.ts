@@ -97,6 +97,14 @@ export interface Backbone extends Module {
   forward(images: Tensor4D, options: { readonly training: boolean }): BackboneOutput;
   /** Inference that skips what the gates close; absent for a static network. */
   forwardRouted?(images: Tensor4D): Promise<RoutedOutput>;
+  /** A faster form for inference alone, with the weights as they are now; who asks for it disposes it. Absent where there is none. */
+  freeze?(): FrozenBackbone;
+}
+
+/** A backbone's form for inference alone. */
+export interface FrozenBackbone extends Backbone {
+  /** Does once, for an input of this size in pixels, what would slow down its first image. */
+  warmup?(size: { readonly height: number; readonly width: number }): Promise<void>;
 }
 
 /** A network between backbone and head. */

@@ -7,6 +7,7 @@ export type {
   BackboneOutput,
   DetectionHead,
   FeaturePyramid,
+  FrozenBackbone,
   HeadContext,
   HeadFactory,
   HeadLoss,

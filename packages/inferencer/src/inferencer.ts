@@ -1,6 +1,8 @@
 // A detector that takes pixels and gives boxes in their own coordinates: resize and pad, routed network, decoding, NMS. It knows
 // pixels, not files; files are under ./node.
 import {
+  type Backbone,
+  CaddetError,
   ConfigError,
   type Detections,
   IMAGENET_NORMALISATION,
@@ -13,7 +15,7 @@ import {
   type TargetSize,
   writePixels,
 } from "@caddet/core";
-import type { ClassEntry, Detector } from "@caddet/detector";
+import { type ClassEntry, composeDetector, type Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
 
 /** 8-bit RGB pixels. */
@@ -39,6 +41,11 @@ export interface InferencerOptions {
   readonly padTo?: number;
   /** Default ImageNet's. */
   readonly normalise?: Normalisation;
+  /**
+   * Runs the backbone's frozen form, where it has one: the same boxes in less time. It has the weights that the detector has now;
+   * what the detector learns later does not reach it. `dispose()` frees it. Default true.
+   */
+  readonly freeze?: boolean;
 }
 
 /** What a call may be told. */
@@ -79,6 +86,10 @@ export interface InferenceResult {
 export interface Inferencer {
   /** Detects objects in pixels or in an image that can give them. */
   detect(image: RgbImage | ImageSource, options?: DetectOptions): Promise<InferenceResult>;
+  /** Makes the first image as fast as those that follow. `size` is that of the images to come, in their own pixels. */
+  warmup(size: Size): Promise<void>;
+  /** Frees what the inferencer made; calls under way finish first. The detector stays the caller's. */
+  dispose(): void;
 }
 
 // Pixels as a source; resized on the device.
@@ -144,41 +155,78 @@ function objectsOf(
   });
 }
 
+// A detector around a frozen backbone; neck and head are the given detector's own.
+function withBackbone({ neck, head }: Detector, backbone: Backbone): Detector {
+  return composeDetector({ backbone, ...(neck ? { neck } : {}), head });
+}
+
 /**
  * Makes an inferencer.
  *
  * @param options detector (it stays the caller's), classes, and how images are prepared: as for its training
- * @returns the inferencer
+ * @returns the inferencer; dispose it when done, before the detector
  * @throws ConfigError when `normalise` is not usable; `detect` throws ShapeError when the pixels do not fit the size, or there are
- *   none, and ConfigError when an option is out of range or the class table too short
+ *   none, ConfigError when an option is out of range or the class table too short, and CaddetError with code `disposed` after `dispose()`
  * @example await createInferencer({ detector, classes, size: { shorter: 600, longer: 1000 } }).detect(image)
  */
 export function createInferencer(options: InferencerOptions): Inferencer {
-  const { detector, classes, size: target, padTo = 64 } = options;
+  const { classes, size: target, padTo = 64, freeze = true } = options;
   const table = normalisationTable(options.normalise ?? IMAGENET_NORMALISATION);
+  const frozen = freeze ? options.detector.backbone.freeze?.() : undefined;
+  const detector = frozen ? withBackbone(options.detector, frozen) : options.detector;
+  let running = 0;
+  let isDisposed = false;
+  const release = () => {
+    if (isDisposed && running === 0) frozen?.dispose();
+  };
+
+  const detectOn = async (image: RgbImage | ImageSource, detectOptions: DetectOptions): Promise<InferenceResult> => {
+    const started = performance.now();
+    const wanted = checkedOptions(detectOptions);
+    const source = "render" in image ? image : sourceOf(image);
+    const size = resizedSize(source, target);
+    const input = paddedSize(size, padTo);
+    const values = new Float32Array(input.height * input.width * 3);
+    const place = { offset: 0, stride: input.width, flipped: false };
+    writePixels(await renderChecked(source, size), size, table, values, place);
+    const batch = tf.tensor4d(values, [1, input.height, input.width, 3]);
+    try {
+      const { detections, madds, gates } = await detector.detect(batch, [size]);
+      return {
+        objects: objectsOf(detections[0]!, classes, wanted),
+        source: { height: source.height, width: source.width },
+        input,
+        ...(madds && gates ? { madds: madds[0]!, gates } : {}),
+        ms: performance.now() - started,
+      };
+    } finally {
+      batch.dispose();
+    }
+  };
+  const whileOpen = async <T>(run: () => Promise<T>): Promise<T> => {
+    if (isDisposed) throw new CaddetError("disposed", "This inferencer was disposed; make another one.");
+    running++;
+    try {
+      return await run();
+    } finally {
+      running--;
+      release();
+    }
+  };
+
   return {
-    detect: async (image, detectOptions = {}) => {
-      const started = performance.now();
-      const wanted = checkedOptions(detectOptions);
-      const source = "render" in image ? image : sourceOf(image);
-      const size = resizedSize(source, target);
-      const input = paddedSize(size, padTo);
-      const values = new Float32Array(input.height * input.width * 3);
-      const place = { offset: 0, stride: input.width, flipped: false };
-      writePixels(await renderChecked(source, size), size, table, values, place);
-      const batch = tf.tensor4d(values, [1, input.height, input.width, 3]);
-      try {
-        const { detections, madds, gates } = await detector.detect(batch, [size]);
-        return {
-          objects: objectsOf(detections[0]!, classes, wanted),
-          source: { height: source.height, width: source.width },
-          input,
-          ...(madds && gates ? { madds: madds[0]!, gates } : {}),
-          ms: performance.now() - started,
-        };
-      } finally {
-        batch.dispose();
-      }
+    detect: (image, detectOptions = {}) => whileOpen(() => detectOn(image, detectOptions)),
+    warmup: ({ height, width }) =>
+      whileOpen(async () => {
+        const bytes = height > 0 && width > 0 ? height * width * 3 : 0;
+        const grey = sourceOf({ height, width, data: new Uint8Array(bytes) });
+        await frozen?.warmup?.(paddedSize(resizedSize(grey, target), padTo));
+        await detectOn(grey, {});
+      }),
+    dispose: () => {
+      if (isDisposed) return;
+      isDisposed = true;
+      release();
     },
   };
 }

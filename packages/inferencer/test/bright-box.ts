@@ -5,9 +5,11 @@ import {
   type BackboneOutput,
   type DetectionHead,
   type Detections,
+  type FrozenBackbone,
   type ImageSize,
   Module,
   type RoutedOutput,
+  type Size,
 } from "@caddet/core";
 import { composeDetector, type Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
@@ -41,6 +43,36 @@ class RoutedGlassBackbone extends GlassBackbone {
       gates: Float32Array.from({ length: batch * 2 }, (_, i) => (i % 2 === 0 ? 0.75 : 0)),
       madds: new Float64Array(batch).fill(height * width),
     };
+  }
+}
+
+/** The frozen form of a glass backbone: the same images, times a one of its own. */
+class FrozenGlassBackbone extends RoutedGlassBackbone implements FrozenBackbone {
+  readonly warmedUp: Size[] = [];
+  readonly #one: tf.Variable;
+
+  constructor() {
+    super();
+    this.#one = this.buffer("one", tf.ones([1]));
+  }
+
+  override forward(images: tf.Tensor4D): BackboneOutput {
+    return { features: { maps: [tf.mul(images, this.#one)], strides: this.strides } };
+  }
+
+  async warmup(size: Size): Promise<void> {
+    this.warmedUp.push(size);
+  }
+}
+
+/** Keeps what it was frozen to. */
+export class FreezableGlassBackbone extends RoutedGlassBackbone {
+  readonly frozen: FrozenGlassBackbone[] = [];
+
+  freeze(): FrozenBackbone {
+    const frozen = new FrozenGlassBackbone();
+    this.frozen.push(frozen);
+    return frozen;
   }
 }
 
@@ -85,9 +117,9 @@ class BrightBoxHead extends Module implements DetectionHead<tf.Tensor4D> {
   }
 }
 
-/** The detector; static, or with routes. */
-export function brightBoxDetector(kind: "static" | "routed"): Detector {
-  const backbone = kind === "static" ? new GlassBackbone() : new RoutedGlassBackbone();
+/** The detector; static, with routes, or around a backbone. */
+export function brightBoxDetector(kind: "static" | "routed" | Backbone): Detector {
+  const backbone = kind === "static" ? new GlassBackbone() : kind === "routed" ? new RoutedGlassBackbone() : kind;
   return composeDetector({ backbone, head: new BrightBoxHead() });
 }
 

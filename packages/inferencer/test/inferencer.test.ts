@@ -1,16 +1,16 @@
-import { ConfigError, ShapeError } from "@caddet/core";
+import { CaddetError, ConfigError, ShapeError } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createInferencer, type InferencerOptions } from "../src";
 import { openImage } from "../src/node";
-import { brightBoxDetector, CLASSES, picture } from "./bright-box";
+import { brightBoxDetector, CLASSES, FreezableGlassBackbone, picture } from "./bright-box";
 
 const SIZE = { shorter: 64, longer: 96 };
 
-describe.each(["cpu", "wasm"] as const)("createInferencer on %s", (backend) => {
+describe.each(inject("backends"))("createInferencer on %s", (backend) => {
   let detector: Detector;
   beforeAll(async () => {
     await prepareBackend({ backend });
@@ -135,5 +135,78 @@ describe.each(["cpu", "wasm"] as const)("createInferencer on %s", (backend) => {
     await expect(short.detect(picture(64, 96, [10, 20, 90, 60]))).rejects.toThrow(
       "The detector found class 1, the class table has 1. Pass the table that it was trained with.",
     );
+  });
+
+  describe("with a backbone that freezes", () => {
+    const image = picture(64, 96, [11, 21, 77, 50]);
+    const around = (freeze: boolean) => {
+      const backbone = new FreezableGlassBackbone();
+      const own = brightBoxDetector(backbone);
+      return { backbone, own, freezing: inferencer({ detector: own, freeze }) };
+    };
+
+    it("gives the same of the frozen form, and does not freeze where told not to", async () => {
+      const [cold, warm] = [around(true), around(false)];
+      const { ms: _, ...frozen } = await cold.freezing.detect(image);
+      const { ms: __, ...plain } = await warm.freezing.detect(image);
+      expect(frozen).toEqual(plain);
+      expect([cold.backbone.frozen.length, warm.backbone.frozen.length]).toEqual([1, 0]);
+      for (const { freezing, own } of [cold, warm]) {
+        freezing.dispose();
+        own.dispose();
+      }
+    });
+
+    it("frees the frozen form and not the detector, once", async () => {
+      const before = tf.memory().numTensors;
+      const { freezing, own } = around(true);
+      expect(tf.memory().numTensors).toBe(before + 1);
+      await freezing.detect(image);
+      freezing.dispose();
+      freezing.dispose();
+      expect(tf.memory().numTensors).toBe(before);
+      expect((await inferencer({ detector: own }).detect(image)).objects[0]!.box).toEqual([11, 21, 77, 50]);
+      own.dispose();
+    });
+
+    it("lets calls under way finish when it is disposed, and refuses later ones by name", async () => {
+      const before = tf.memory().numTensors;
+      const { freezing, own } = around(true);
+      const calls = Array.from({ length: 5 }, () => freezing.detect(image));
+      freezing.dispose();
+      for (const { objects } of await Promise.all(calls)) expect(objects[0]!.box).toEqual([11, 21, 77, 50]);
+      expect(tf.memory().numTensors).toBe(before);
+      await expect(freezing.detect(image)).rejects.toMatchObject({ code: "disposed" });
+      await expect(freezing.warmup({ height: 64, width: 96 })).rejects.toThrow(CaddetError);
+      own.dispose();
+    });
+
+    it("warms up for the padded input of the images to come", async () => {
+      const { freezing, own, backbone } = around(true);
+      const before = tf.memory().numTensors;
+      await freezing.warmup({ height: 50, width: 70 });
+      expect(backbone.frozen[0]!.warmedUp).toEqual([(await freezing.detect(picture(50, 70, [1, 1, 9, 9]))).input]);
+      expect(tf.memory().numTensors).toBe(before);
+      await expect(freezing.warmup({ height: -5, width: 70 })).rejects.toThrow(ShapeError);
+      freezing.dispose();
+      own.dispose();
+    });
+
+    it("takes backbones without a frozen form as they are", async () => {
+      const asIs = inferencer({ freeze: true });
+      await asIs.warmup({ height: 64, width: 96 });
+      expect((await asIs.detect(image)).objects[0]!.box).toEqual([11, 21, 77, 50]);
+      asIs.dispose();
+    });
+
+    it("does not grow over fifty images", async () => {
+      const { freezing, own } = around(true);
+      await freezing.warmup(image);
+      const { numTensors, numBytes } = tf.memory();
+      for (let i = 0; i < 50; i++) await freezing.detect(picture(20 + (i % 3), 30, [4, 4, 20, 18]));
+      expect(tf.memory()).toMatchObject({ numTensors, numBytes });
+      freezing.dispose();
+      own.dispose();
+    });
   });
 });

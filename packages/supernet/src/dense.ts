@@ -53,7 +53,7 @@ export function forwardDense(net: Supernet, images: tf.Tensor4D, training: boole
     const { space, threshold } = net;
     const batch = images.shape[0];
     const gatesOf = (i: number, x: tf.Tensor4D): tf.Tensor2D => {
-      if (!forced) return net.nodes[i]!.router.forward(x);
+      if (!forced) return net.nodes[i]!.router.forward(x, { training });
       const { paths } = space.nodes[i]!;
       const own = tf.slice(forced, [0, paths[0]!], [-1, paths.length]);
       return own.shape[0] === batch ? own : tf.tile(own, [batch, 1]);

@@ -1,7 +1,8 @@
 // The supernet as a part that a detector's configuration can name: its settings as checked data, a lower bound of its weights, and how
 // it is built. Everything in a preset can be overridden.
-import type { BackboneContext, PartFactory } from "@caddet/core";
+import type { BackboneContext, PartFactory, Random } from "@caddet/core";
 import { checkConfig } from "@caddet/core/schema";
+import { type Gate, gumbelGate, hardConcreteGate, sigmoidGate, tanhGate } from "@caddet/router";
 import { z } from "zod";
 import { supernetCost } from "./cost";
 import { PRESETS } from "./presets";
@@ -9,6 +10,14 @@ import { createRoutingSpace, type SupernetShape } from "./routing-space";
 import { createSupernet, type Supernet } from "./supernet";
 
 const natural = z.int().min(1);
+
+// The gates with their default settings; others are passed to createSupernet in code.
+const GATES: Readonly<Record<"tanh" | "sigmoid" | "hard-concrete" | "gumbel", (random: Random) => Gate>> = {
+  tanh: () => tanhGate(),
+  sigmoid: () => sigmoidGate(),
+  "hard-concrete": (random) => hardConcreteGate({ random }),
+  gumbel: (random) => gumbelGate({ random }),
+};
 
 const schema = z.strictObject({
   type: z.literal("supernet").default("supernet"),
@@ -21,6 +30,8 @@ const schema = z.strictObject({
   /** τ: gates below are closed. */
   threshold: z.number().min(0).max(1).default(1e-4),
   gateValue: z.enum(["soft", "binary"]).default("soft"),
+  /** How the routers' logits become gates; the last two are random in training. */
+  gate: z.enum(["tanh", "sigmoid", "hard-concrete", "gumbel"]).default("tanh"),
 });
 
 /** A supernet's configuration with every default filled in. */
@@ -46,7 +57,7 @@ export const supernetFactory: PartFactory<SupernetConfig, BackboneContext, Super
   parse: (config, at) => checkConfig(schema, config, "supernet", { at }),
   build: (config, { random }) => {
     const { threshold, gateValue } = config;
-    return createSupernet({ ...shapeOf(config), threshold, gateValue, random });
+    return createSupernet({ ...shapeOf(config), threshold, gateValue, gate: GATES[config.gate](random), random });
   },
   // At 8 × 8 pixels each map has one cell: a convolution's MAdds are its weights. Stem and routers are left out.
   minWeights: (config) => {

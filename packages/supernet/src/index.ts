@@ -1,6 +1,7 @@
 // Every public name of @caddet/supernet.
 export { type InputSize, type NodeCost, type RouterCost, type SupernetCost, scaleSizes, supernetCost } from "./cost";
 export { type SupernetConfig, supernetFactory } from "./factory";
+export { FrozenSupernet } from "./frozen";
 export { PRESETS, type PresetName } from "./presets";
 export type { RoutedForwardOptions } from "./routed";
 export {

@@ -1,10 +1,11 @@
 // The routed executor: closed paths and dropped nodes are not computed (paper §3.1, inference). It means the same as dense.ts in
-// inference mode. One gate read a layer; each node runs once, on the images of the batch that need it.
-import { type RoutedOutput, tidy } from "@caddet/core";
+// inference mode, and runs the parts of a supernet or of its frozen form. One gate read a layer; each node runs once, on the images of
+// the batch that need it.
+import { type FeaturePyramid, type RoutedOutput, tidy } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { type SupernetCost, scaleSizes } from "./cost";
-import type { RoutingNode } from "./routing-space";
-import type { Supernet } from "./supernet";
+import type { InferencePlan, LayerSteps, NodeStep } from "./layer-plan";
+import { type PackedMaps, rowsOf, sumTerms, type Term } from "./packed-maps";
+import type { PathKind } from "./routing-space";
 
 /** What a routed forward pass may be told. */
 export interface RoutedForwardOptions {
@@ -12,48 +13,49 @@ export interface RoutedForwardOptions {
   readonly gates?: Float32Array;
 }
 
-/** What reaches one node for one image: maps and their factors; none stands for zeros. */
-type Terms = { readonly map: tf.Tensor4D; readonly factor: number }[];
-
-/** A node of the current layer with its index in the routing space. */
-interface LayerNode extends RoutingNode {
-  readonly index: number;
+/** A network in parts, in inference mode. `node` is an index in the routing space. */
+export interface InferenceParts {
+  /** Channels of every scale. */
+  readonly channels: readonly number[];
+  /** Gates below are closed (τ). */
+  readonly threshold: number;
+  readonly gateValue: "soft" | "binary";
+  /** `[B, H, W, 3]` to the map of scale 0. */
+  stem(images: tf.Tensor4D): tf.Tensor4D;
+  /** `y = ReLU(block(x) + x)`. */
+  block(node: number, x: tf.Tensor4D): tf.Tensor4D;
+  /** What goes along one path, before its gate. `upSize` is the exact size of the finer scale. */
+  path(node: number, kind: PathKind, y: tf.Tensor4D, upSize: readonly [number, number] | undefined): tf.Tensor4D;
+  /** Gates `[B, K]` of one layer's K paths. `inputs` is by scale; undefined, and images that are not in it, stand for zeros. */
+  gates(layer: number, inputs: readonly (PackedMaps | undefined)[], batch: number, plan: InferencePlan): tf.Tensor2D;
+  /** The last layer's maps to C3..C7. */
+  pyramid(maps: readonly tf.Tensor4D[]): FeaturePyramid;
 }
 
 /** The state of one forward pass. */
 interface Pass {
-  readonly net: Supernet;
-  readonly cost: SupernetCost;
-  /** Height and width of every scale's maps. */
-  readonly sizes: readonly [number, number][];
+  readonly parts: InferenceParts;
+  readonly plan: InferencePlan;
+  readonly all: readonly number[];
+  readonly pathCount: number;
   /** `[B * P]`: the gates as decided on. */
   readonly gates: Float32Array;
   /** `[B]`: what ran. */
   readonly madds: Float64Array;
 }
 
-const together = (maps: readonly tf.Tensor4D[]) => (maps.length === 1 ? maps[0]! : tf.concat(maps as tf.Tensor4D[], 0));
-const apart = (map: tf.Tensor4D): tf.Tensor4D[] => (map.shape[0] === 1 ? [map] : tf.split(map, map.shape[0]));
+type GateOf = (image: number, path: number) => number;
 
-function sumOf(terms: Terms, zeros: [number, number, number, number]): tf.Tensor4D {
-  if (terms.length === 0) return tf.zeros(zeros);
-  return terms
-    .map(({ map, factor }) => (factor === 1 ? map : tf.mul(map, factor)))
-    .reduce((a, b) => tf.add(a, b)) as tf.Tensor4D;
-}
+const shapeAt = ({ parts, plan }: Pass, scale: number): [number, number, number] => {
+  return [...plan.sizes[scale]!, parts.channels[scale]!];
+};
 
-/** The routers' gates of one layer, `[B * K]` over its K paths, in one read. */
 async function readGates(
-  net: Supernet,
-  nodes: readonly LayerNode[],
-  maps: readonly (readonly tf.Tensor4D[])[],
+  { parts, plan, all }: Pass,
+  layer: number,
+  inputs: readonly (PackedMaps | undefined)[],
 ): Promise<Float32Array> {
-  const gates = tf.tidy(() =>
-    tf.concat(
-      nodes.map(({ index, scale }) => net.nodes[index]!.router.forward(together(maps[scale]!))),
-      1,
-    ),
-  );
+  const gates = tf.tidy(() => parts.gates(layer, inputs, all.length, plan));
   try {
     return await gates.data<"float32">();
   } finally {
@@ -61,88 +63,89 @@ async function readGates(
   }
 }
 
-// Runs one node on the images x that need it, and adds what it sends to the terms of the scales that receive it.
+// Runs one node on the images that need it, and adds what it sends to the terms of the scales that receive it.
 function runNode(
-  { net, cost, sizes, gates, madds }: Pass,
-  { index, scale, paths }: LayerNode,
-  x: readonly tf.Tensor4D[],
-  gateOf: (image: number, path: number) => number,
-  incoming: readonly (readonly Terms[])[],
+  pass: Pass,
+  { index, scale, paths }: NodeStep,
+  x: PackedMaps | undefined,
+  gateOf: GateOf,
+  incoming: readonly Term[][],
 ): void {
-  const images = [...x.keys()];
-  const takers = paths.map((path) => images.filter((b) => gateOf(b, path) >= net.threshold));
-  const running = images.filter((b) => takers.some((some) => some.includes(b)));
-  for (const b of images) {
-    if (running.includes(b)) madds[b]! += cost.perNode[index]!;
-    else incoming[scale]![b]!.push({ map: x[b]!, factor: 1 });
+  const { parts, plan, all, pathCount, gates, madds } = pass;
+  const takers = paths.map(({ path }) => all.filter((b) => gateOf(b, path) >= parts.threshold));
+  const running = all.filter((b) => takers.some((some) => some.includes(b)));
+  const passing = x ? x.images.filter((b) => !running.includes(b)) : [];
+  if (passing.length > 0) {
+    const rows = rowsOf(x, passing, shapeAt(pass, scale));
+    // A map that is passed on whole is shared, not copied: the clone lets its predecessor go.
+    const map = rows === x!.map ? tf.clone(rows) : rows;
+    incoming[scale]!.push({ map, images: passing, factors: passing.map(() => 1) });
   }
   if (running.length === 0) return;
-  const node = net.nodes[index]!;
-  const y = node.computeBlock(together(running.map((b) => x[b]!)), false);
-  const yOf = new Map(apart(y).map((part, k) => [running[k]!, part]));
-  for (const [k, path] of paths.entries()) {
-    const some = takers[k]!;
-    if (some.length === 0) continue;
-    const { kind } = net.space.paths[path]!;
-    const from = some.length === running.length ? y : together(some.map((b) => yOf.get(b)!));
-    const out = apart(node.computePath(kind, from, sizes[scale - 1], false));
-    const target = scale + (kind === "up" ? -1 : kind === "down" ? 1 : 0);
-    for (const [j, b] of some.entries()) {
-      const factor = net.gateValue === "binary" ? 1 : gateOf(b, path);
-      gates[b * net.space.paths.length + path] = factor;
-      madds[b]! += cost.perPath[path]!;
-      incoming[target]![b]!.push({ map: out[j]!, factor });
+  for (const b of running) madds[b]! += plan.cost.perNode[index]!;
+  const shape = shapeAt(pass, scale);
+  const y = { map: parts.block(index, rowsOf(x, running, shape)), images: running };
+  for (const [k, { path, kind, target }] of paths.entries()) {
+    const images = takers[k]!;
+    if (images.length === 0) continue;
+    const factors = images.map((b) => (parts.gateValue === "binary" ? 1 : gateOf(b, path)));
+    const map = parts.path(index, kind, rowsOf(y, images, shape), plan.sizes[scale - 1]);
+    incoming[target]!.push({ map, images, factors });
+    for (const [j, b] of images.entries()) {
+      gates[b * pathCount + path] = factors[j]!;
+      madds[b]! += plan.cost.perPath[path]!;
     }
   }
 }
 
+function runLayer(
+  pass: Pass,
+  { nodes, reached }: LayerSteps,
+  inputs: readonly (PackedMaps | undefined)[],
+  gateOf: GateOf,
+): (PackedMaps | undefined)[] {
+  const incoming = pass.parts.channels.map((): Term[] => []);
+  for (const node of nodes) runNode(pass, node, inputs[node.scale], gateOf, incoming);
+  return incoming.slice(0, reached).map((terms, s) => sumTerms(terms, shapeAt(pass, s)));
+}
+
+const disposeMaps = (packed: readonly (PackedMaps | undefined)[]) => {
+  for (const maps of packed) maps?.map.dispose();
+};
+
 /**
  * Runs what the gates of each image ask for.
  *
- * @param net the supernet
+ * @param parts the network
+ * @param plan for the images' size
  * @param images `[B, H, W, 3]`
  * @param options gates to force
  * @returns pyramid, gates as decided on (closed ones 0) and executed MAdds of blocks and paths
  */
 export async function forwardRouted(
-  net: Supernet,
+  parts: InferenceParts,
+  plan: InferencePlan,
   images: tf.Tensor4D,
   { gates: forced }: RoutedForwardOptions,
 ): Promise<RoutedOutput> {
-  const [batch, height, width] = images.shape;
-  const { paths, shape } = net.space;
-  const { channels, layers } = shape;
-  const pass: Pass = {
-    net,
-    cost: net.cost({ height, width }),
-    sizes: scaleSizes({ height, width }, channels.length),
-    gates: new Float32Array(batch * paths.length),
-    madds: new Float64Array(batch),
-  };
-  // maps[s][b] is what node s of the layer receives for image b
-  let maps: tf.Tensor4D[][] = [tidy(() => apart(net.stem.apply(images, false)))];
+  const batch = images.shape[0];
+  const all = Array.from({ length: batch }, (_, b) => b);
+  const pathCount = plan.cost.perPath.length;
+  const gates = new Float32Array(batch * pathCount);
+  const pass: Pass = { parts, plan, all, pathCount, gates, madds: new Float64Array(batch) };
+  let inputs: (PackedMaps | undefined)[] = [{ map: tf.tidy(() => parts.stem(images)), images: all }]; // by scale
   try {
-    for (let layer = 0; layer < layers; layer++) {
-      const nodes = net.space.nodes.flatMap((node, index) => (node.layer === layer ? [{ ...node, index }] : []));
-      const own = forced ?? (await readGates(net, nodes, maps));
-      const columns = forced ? paths.length : nodes.reduce((n, node) => n + node.paths.length, 0);
-      const first = forced ? 0 : nodes[0]!.paths[0]!;
-      const gateOf = (b: number, path: number) => own[b * columns + path - first]!;
-      const reached = layer + 1 < layers ? Math.min(layer + 2, channels.length) : channels.length;
-      const received = maps;
-      maps = tidy(() => {
-        const incoming = channels.map(() => Array.from({ length: batch }, (): Terms => []));
-        for (const node of nodes) runNode(pass, node, received[node.scale]!, gateOf, incoming);
-        // A map that is passed on whole is shared, not copied: the clone lets its predecessor go.
-        return incoming
-          .slice(0, reached)
-          .map((terms, s) => terms.map((t) => tf.clone(sumOf(t, [1, ...pass.sizes[s]!, channels[s]!]))));
-      });
-      tf.dispose(received);
+    for (const [l, layer] of plan.layers.entries()) {
+      const own = forced ?? (await readGates(pass, l, inputs));
+      const [columns, first] = forced ? [pathCount, 0] : [layer.pathCount, layer.firstPath];
+      const received = inputs;
+      inputs = tidy(() => runLayer(pass, layer, received, (b, path) => own[b * columns + path - first]!));
+      disposeMaps(received);
     }
-    const features = tidy(() => net.pyramid(maps.map(together))); // [B, H, W, C] a scale
-    return { features, gates: pass.gates, madds: pass.madds };
+    const maps = inputs;
+    const features = tidy(() => parts.pyramid(maps.map((x, s) => rowsOf(x, all, shapeAt(pass, s)))));
+    return { features, gates, madds: pass.madds };
   } finally {
-    tf.dispose(maps);
+    disposeMaps(inputs);
   }
 }

@@ -10,13 +10,16 @@ import {
   type RoutedOutput,
   type Router,
   type RoutingInfo,
-  ShapeError,
 } from "@caddet/core";
-import { createPoolRouter } from "@caddet/router";
+import { createPoolRouter, type Gate, tanhGate } from "@caddet/router";
 import type * as tf from "@tensorflow/tfjs-core";
 import { type InputSize, type SupernetCost, supernetCost } from "./cost";
 import { forwardDense } from "./dense";
+import { checkDenseInput, checkRoutedInput } from "./forward-inputs";
+import { FrozenSupernet } from "./frozen";
+import { inferencePlan, type LayerSteps, layerSteps } from "./layer-plan";
 import { Stem, SupernetNode } from "./node";
+import { plainParts } from "./plain-parts";
 import { forwardRouted, type RoutedForwardOptions } from "./routed";
 import { createRoutingSpace, type RoutingSpace, type SupernetShape } from "./routing-space";
 
@@ -33,6 +36,11 @@ export interface SupernetOptions extends SupernetShape {
   readonly threshold?: number;
   /** Value of an open gate at inference: its soft value (default) or 1. */
   readonly gateValue?: "soft" | "binary";
+  /**
+   * Makes gates of the logits of the paper's routers, default `tanhGate()`. It must treat each logit by itself: a frozen supernet
+   * hands it those of several nodes at once. Of no effect on routers of one's own.
+   */
+  readonly gate?: Gate;
   /** Default: the paper's router. */
   readonly router?: RouterFactory;
   readonly random: Random;
@@ -56,14 +64,20 @@ export class Supernet extends Module implements Backbone {
   readonly threshold: number;
   readonly gateValue: "soft" | "binary";
   readonly routing: RoutingInfo;
+  /** Of the paper's routers; undefined where they are others. */
+  readonly #gate: Gate | undefined;
+  readonly #layers: readonly LayerSteps[];
   readonly #project: readonly Conv[];
   readonly #extra: Conv;
 
   constructor(options: SupernetOptions) {
     super();
     const { layers, channels, sepConvs, pyramid, threshold = 1e-4, gateValue = "soft", random } = options;
-    const router = options.router ?? createPoolRouter;
+    const { gate = tanhGate() } = options;
+    const router: RouterFactory = options.router ?? ((node) => createPoolRouter({ ...node, gate }));
+    this.#gate = options.router ? undefined : gate;
     this.space = createRoutingSpace({ layers, channels, sepConvs, pyramid });
+    this.#layers = layerSteps(this.space);
     this.stem = this.child("stem", new Stem(channels[0]!, random));
     this.nodes = this.space.nodes.map(({ layer, scale, channels: c, paths }) => {
       const kinds = paths.map((p) => this.space.paths[p]!.kind);
@@ -108,12 +122,7 @@ export class Supernet extends Module implements Backbone {
    * @example supernet.forward(images, { training: true })
    */
   forward(images: tf.Tensor4D, { training, gates }: DenseForwardOptions): BackboneOutput & Required<BackboneOutput> {
-    this.#check(images);
-    if (gates && (gates.shape[1] !== this.space.paths.length || ![1, images.shape[0]].includes(gates.shape[0]))) {
-      throw new ShapeError(
-        `Forced gates must be [${images.shape[0]}, ${this.space.paths.length}] (batch, paths), got [${gates.shape}].`,
-      );
-    }
+    checkDenseInput(this.space, images, gates);
     return forwardDense(this, images, training, gates);
   }
 
@@ -127,12 +136,22 @@ export class Supernet extends Module implements Backbone {
    * @example const { features, madds } = await supernet.forwardRouted(images);
    */
   async forwardRouted(images: tf.Tensor4D, options: RoutedForwardOptions = {}): Promise<RoutedOutput> {
-    this.#check(images);
-    const wanted = images.shape[0] * this.space.paths.length;
-    if (options.gates && options.gates.length !== wanted) {
-      throw new ShapeError(`Forced gates must be ${wanted} numbers (batch · paths), got ${options.gates.length}.`);
-    }
-    return forwardRouted(this, images, options);
+    checkRoutedInput(this.space, images, options.gates);
+    const [, height, width] = images.shape;
+    const plan = inferencePlan(this.#layers, { height, width }, this.cost({ height, width }));
+    return forwardRouted(plainParts(this), plan, images, options);
+  }
+
+  /**
+   * Makes the form for inference: normalisation folded, operations fused, plans of the input sizes kept. It has weights of its own, as
+   * they are now, so that this supernet can train on or be disposed. Routers of one's own are not copied: it calls those of this
+   * supernet, which then must be kept.
+   *
+   * @returns the frozen supernet; dispose it when done
+   * @example const frozen = supernet.freeze(); await frozen.warmup({ height: 640, width: 800 });
+   */
+  freeze(): FrozenSupernet {
+    return new FrozenSupernet({ net: this, gate: this.#gate, project: this.#project, extra: this.#extra });
   }
 
   /** The projection of the last layer's maps to C3..C6, and C7 from C6. */
@@ -149,12 +168,6 @@ export class Supernet extends Module implements Backbone {
     return supernetCost(this.space, size, ({ channels, paths, height, width }) =>
       routers.get(`${channels}/${paths}`)!.madds(height, width),
     );
-  }
-
-  #check(images: tf.Tensor4D): void {
-    if (images.rank !== 4 || images.shape[3] !== 3 || images.size === 0) {
-      throw new ShapeError(`The supernet takes images [B, H, W, 3] of at least one pixel, got [${images.shape}].`);
-    }
   }
 }
 

@@ -1,107 +1,136 @@
-// Dense and routed executors mean the same, for any gates, batch and size, on every backend present.
-import { createRandom, ShapeError } from "@caddet/core";
+// Four ways to run a supernet mean the same, for any gates, batch and size, on every backend present: dense and routed, as it is and
+// frozen.
+import { createRandom, type FeaturePyramid, ShapeError } from "@caddet/core";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
-import { createSupernet, PRESETS, type Supernet } from "../src";
-
-function randomGates(net: Supernet, batch: number, open: number, seed: number): Float32Array {
-  const random = createRandom(seed);
-  return Float32Array.from({ length: batch * net.space.paths.length }, () =>
-    random.next() < open ? 0.3 + 0.7 * random.next() : 0,
-  );
-}
-
-// running moments and affine weights that are not trivial
-function shake(net: Supernet, seed: number): void {
-  const random = createRandom(seed);
-  for (const [name, v] of net.stateDict()) {
-    if (!/norm\.|router/.test(name)) continue;
-    const low = name.endsWith("runningVariance") ? 0.5 : name.endsWith("gate.bias") ? -0.6 : -0.3;
-    const values = Float32Array.from({ length: v.size }, () => low + random.next());
-    tf.tidy(() => v.assign(tf.tensor(values, v.shape)));
-  }
-}
+import { beforeAll, describe, expect, inject, it } from "vitest";
+import { createSupernet, type FrozenSupernet, PRESETS, type Supernet } from "../src";
+import { randomGates, randomImages, relativeError, shake } from "./random-network";
 
 const CASES = [
   { batch: 1, height: 64, width: 64, open: 0.5 },
+  { batch: 1, height: 56, width: 72, open: 0.15 },
   { batch: 3, height: 71, width: 93, open: 0.5 },
   { batch: 8, height: 33, width: 129, open: 0.2 },
+  { batch: 5, height: 40, width: 24, open: 0.7 },
   { batch: 2, height: 8, width: 8, open: 0.8 },
   { batch: 2, height: 1, width: 1, open: 0.5 },
   { batch: 2, height: 64, width: 48, open: 0 },
   { batch: 2, height: 64, width: 48, open: 1 },
 ];
 
-describe.each(["cpu", "wasm"] as const)("executors on %s", (backend) => {
+interface Pass {
+  readonly name: string;
+  readonly features: FeaturePyramid;
+  readonly gates: Float32Array;
+  readonly madds?: Float64Array;
+}
+
+/** The pyramids of all four, the plain dense one first. */
+async function runAll(net: Supernet, frozen: FrozenSupernet, images: tf.Tensor4D, forced?: Float32Array) {
+  const passes: Pass[] = [];
+  for (const [name, model] of Object.entries({ plain: net, frozen })) {
+    const gates = forced && tf.tensor2d(forced, [images.shape[0], net.space.paths.length]);
+    const dense = model.forward(images, { training: false, ...(gates ? { gates } : {}) });
+    const values = await dense.gates.values.data<"float32">();
+    tf.dispose([dense.gates.values, ...(gates ? [gates] : [])]);
+    const routed = await model.forwardRouted(images, forced ? { gates: forced } : {});
+    passes.push({ name: `${name} dense`, features: dense.features, gates: values });
+    passes.push({ name: `${name} routed`, ...routed });
+  }
+  return passes;
+}
+
+function expectSame([dense, ...others]: Pass[]): void {
+  for (const { name, features } of others) {
+    expect(features.strides, name).toEqual(dense!.features.strides);
+    for (const [i, map] of dense!.features.maps.entries()) {
+      expect(features.maps[i]!.shape, name).toEqual(map.shape);
+      expect(relativeError(map, features.maps[i]!), `${name}, level ${i}`).toBeLessThan(1e-4);
+    }
+  }
+}
+
+const disposeAll = (passes: readonly Pass[]) => tf.dispose(passes.flatMap(({ features }) => [...features.maps]));
+
+/** MAdds of what gates ask for, image by image. */
+function askedMadds(net: Supernet, gates: Float32Array, height: number, width: number): number[] {
+  const cost = net.cost({ height, width });
+  const count = net.space.paths.length;
+  return Array.from({ length: gates.length / count }, (_, b) => {
+    const own = gates.subarray(b * count, (b + 1) * count);
+    const paths = cost.perPath.reduce((sum, madds, p) => sum + (own[p]! > 0 ? madds : 0), 0);
+    const blocks = net.space.nodes.map((n, i) => (n.paths.some((p) => own[p]! > 0) ? cost.perNode[i]! : 0));
+    return paths + blocks.reduce((a, b) => a + b, 0);
+  });
+}
+
+describe.each(inject("backends"))("executors on %s", (backend) => {
   let net: Supernet;
+  let frozen: FrozenSupernet;
   beforeAll(async () => {
     await prepareBackend({ backend });
     net = createSupernet({ ...PRESETS.tiny, random: createRandom(5) });
     shake(net, 6);
-    return () => net.dispose();
+    frozen = net.freeze();
+    return () => {
+      net.dispose();
+      frozen.dispose();
+    };
   });
 
   it.each(CASES)("agree on $batch × $height × $width with $open of the paths open", async (c) => {
     const { batch, height, width, open } = c;
     const before = tf.memory().numTensors;
-    const images = tf.randomNormal([batch, height, width, 3], 0, 1, "float32", 7) as tf.Tensor4D;
+    const images = randomImages(batch, height, width, 7);
     const values = randomGates(net, batch, open, batch + height);
-    const gates = tf.tensor2d(values, [batch, net.space.paths.length]);
-    const dense = net.forward(images, { training: false, gates });
-    const routed = await net.forwardRouted(images, { gates: values });
-    for (const [i, map] of dense.features.maps.entries()) {
-      const error = tf.tidy(() => {
-        const other = routed.features.maps[i]!;
-        expect(other.shape).toEqual(map.shape);
-        const difference = tf.norm(tf.sub(map, other)).dataSync()[0]!;
-        return difference / Math.max(tf.norm(map).dataSync()[0]!, 1e-6);
-      });
-      expect(error).toBeLessThan(1e-4);
+    const passes = await runAll(net, frozen, images, values);
+    expectSame(passes);
+    for (const { name, gates, madds } of passes) {
+      expect(Array.from(gates), name).toEqual(Array.from(values));
+      if (madds) expect(Array.from(madds), name).toEqual(askedMadds(net, values, height, width));
     }
-    expect(Array.from(routed.gates)).toEqual(Array.from(values));
-    const cost = net.cost({ height, width });
-    for (let b = 0; b < batch; b++) {
-      const own = values.subarray(b * net.space.paths.length, (b + 1) * net.space.paths.length);
-      const paths = cost.perPath.reduce((sum, madds, p) => sum + (own[p]! > 0 ? madds : 0), 0);
-      const blocks = net.space.nodes.reduce(
-        (sum, n, i) => sum + (n.paths.some((p) => own[p]! > 0) ? cost.perNode[i]! : 0),
-        0,
-      );
-      expect(routed.madds[b]).toBe(paths + blocks);
-    }
-    tf.dispose([images, gates, dense.features.maps, dense.gates.values, routed.features.maps] as tf.Tensor[]);
+    disposeAll(passes);
+    images.dispose();
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it("agree on the routers' own gates", async () => {
-    const images = tf.randomNormal([4, 56, 72, 3], 0, 1, "float32", 3) as tf.Tensor4D;
-    const dense = net.forward(images, { training: false });
-    const routed = await net.forwardRouted(images);
-    const values = await dense.gates.values.data();
-    expect(values.some((g) => g === 0) && values.some((g) => g > 0)).toBe(true);
-    for (const [i, map] of dense.features.maps.entries()) {
-      const error = tf.tidy(() => tf.norm(tf.sub(map, routed.features.maps[i]!)).dataSync()[0]!);
-      expect(error).toBeLessThan(
-        1e-4 *
-          Math.max(
-            1,
-            tf.tidy(() => tf.norm(map).dataSync()[0]!),
-          ),
-      );
+  it.each([
+    { batch: 1, seed: 1, sepConvs: 1 },
+    { batch: 4, seed: 2, sepConvs: 2 },
+    { batch: 8, seed: 3, sepConvs: 1 },
+  ])("agree on the routers' own gates: batch $batch, weights $seed", async ({ batch, seed, sepConvs }) => {
+    const before = tf.memory().numTensors;
+    const own = createSupernet({ ...PRESETS.tiny, sepConvs, random: createRandom(seed) });
+    shake(own, seed + 10);
+    const ice = own.freeze();
+    const images = randomImages(batch, 57, 72, seed);
+    const passes = await runAll(own, ice, images);
+    const [first, ...others] = passes;
+    expect(first!.gates.some((g) => g === 0) && first!.gates.some((g) => g > 0)).toBe(true);
+    expectSame(passes);
+    for (const { name, gates, madds } of others) {
+      for (const [i, g] of gates.entries()) expect(Math.abs(g - first!.gates[i]!), name).toBeLessThan(1e-4);
+      if (madds) expect(Array.from(madds), name).toEqual(askedMadds(own, gates, 57, 72));
     }
-    tf.dispose([images, dense.features.maps, dense.gates.values, routed.features.maps] as tf.Tensor[]);
+    disposeAll(passes);
+    tf.dispose(images);
+    own.dispose();
+    ice.dispose();
+    expect(tf.memory().numTensors).toBe(before);
   });
 
-  it("refuses images and gates of another shape, and leaks nothing then", async () => {
+  it("refuse images and gates of another shape, and leak nothing then", async () => {
     const before = tf.memory().numTensors;
     const grey = tf.zeros([1, 16, 16, 1]) as tf.Tensor4D;
     const images = tf.zeros([1, 16, 16, 3]) as tf.Tensor4D;
     const gates = tf.zeros([1, 3]) as tf.Tensor2D;
-    expect(() => net.forward(grey, { training: false })).toThrow(ShapeError);
-    await expect(net.forwardRouted(grey)).rejects.toThrow(ShapeError);
-    expect(() => net.forward(images, { training: false, gates })).toThrow(/Forced gates must be \[1, 19\]/);
-    await expect(net.forwardRouted(images, { gates: new Float32Array(3) })).rejects.toThrow(/Forced gates/);
+    for (const model of [net, frozen]) {
+      expect(() => model.forward(grey, { training: false })).toThrow(ShapeError);
+      await expect(model.forwardRouted(grey)).rejects.toThrow(ShapeError);
+      expect(() => model.forward(images, { training: false, gates })).toThrow(/Forced gates must be \[1, 19\]/);
+      await expect(model.forwardRouted(images, { gates: new Float32Array(3) })).rejects.toThrow(/Forced gates/);
+    }
     tf.dispose([grey, images, gates]);
     expect(tf.memory().numTensors).toBe(before);
   });

@@ -14,7 +14,7 @@ beforeAll(async () => {
 describe("supernetFactory.parse", () => {
   it("defaults to the paper's network, and is a fixed point through JSON", () => {
     const config = parse({});
-    expect(config).toEqual({ type: "supernet", preset: "paper", threshold: 1e-4, gateValue: "soft" });
+    expect(config).toEqual({ type: "supernet", preset: "paper", threshold: 1e-4, gateValue: "soft", gate: "tanh" });
     for (const whole of [config, parse({ preset: "tiny", layers: 5, channels: [4, 8], gateValue: "binary" })]) {
       expect(parse(JSON.parse(JSON.stringify(whole)))).toEqual(whole);
     }
@@ -52,6 +52,23 @@ describe("supernetFactory.build", () => {
       net.dispose();
     }
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it.each(["sigmoid", "hard-concrete", "gumbel"] as const)("builds %s gates on the same weights", (gate) => {
+    const [own, paper] = [gate, "tanh"].map((name) => build(parse({ preset: "tiny", gate: name }), context()));
+    const images = tf.randomUniform([1, 64, 64, 3], 0, 1, "float32", 1) as tf.Tensor4D;
+    const gatesOf = (net: typeof own) => {
+      const { features, gates } = net!.forward(images, { training: false });
+      tf.dispose([...features.maps]);
+      const values = gates!.values.arraySync();
+      gates!.values.dispose();
+      return values;
+    };
+    expect([...own!.stateDict().keys()]).toEqual([...paper!.stateDict().keys()]);
+    expect(gatesOf(own)).not.toEqual(gatesOf(paper));
+    tf.dispose(images);
+    own!.dispose();
+    paper!.dispose();
   });
 
   it("passes threshold and gate value on", () => {

@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { createRandom, parseSafetensors, type StoredArray } from "@caddet/core";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createSupernet, PRESETS, type Supernet, supernetFromTorch } from "../src";
 
 const file = new URL("./fixtures/caddet_tiny_0.safetensors.gz", import.meta.url);
@@ -24,7 +24,7 @@ function distance(a: tf.Tensor, b: tf.Tensor): number {
   });
 }
 
-describe.each(["cpu", "wasm"] as const)("supernet on %s", (backend) => {
+describe.each(inject("backends"))("supernet on %s", (backend) => {
   let net: Supernet;
   let images: tf.Tensor4D;
 
@@ -58,19 +58,23 @@ describe.each(["cpu", "wasm"] as const)("supernet on %s", (backend) => {
     }
   };
 
-  it("gives PyTorch's features and gates in inference mode, dense and routed", async () => {
+  it("gives PyTorch's features and gates in inference mode, dense and routed, plain and frozen", async () => {
     net.loadStateDict(supernetFromTorch(named("weight/")));
     const before = tf.memory().numTensors;
-    const dense = net.forward(images, { training: false });
-    const routed = await net.forwardRouted(images);
-    expectGates(await dense.gates.values.data(), "eval");
-    for (const [i, map] of dense.features.maps.entries()) {
-      const want = nhwc(`eval/C${i + 3}`);
-      expect(distance(map, want)).toBeLessThan(1e-3);
-      expect(distance(routed.features.maps[i]!, want)).toBeLessThan(1e-3);
-      want.dispose();
+    const frozen = net.freeze();
+    for (const model of [net, frozen]) {
+      const dense = model.forward(images, { training: false });
+      const routed = await model.forwardRouted(images);
+      expectGates(await dense.gates.values.data(), "eval");
+      for (const [i, map] of dense.features.maps.entries()) {
+        const want = nhwc(`eval/C${i + 3}`);
+        expect(distance(map, want)).toBeLessThan(1e-3);
+        expect(distance(routed.features.maps[i]!, want)).toBeLessThan(1e-3);
+        want.dispose();
+      }
+      tf.dispose([dense.features.maps, dense.gates.values, routed.features.maps] as tf.Tensor[][]);
     }
-    tf.dispose([dense.features.maps, dense.gates.values, routed.features.maps] as tf.Tensor[][]);
+    frozen.dispose();
     expect(tf.memory().numTensors).toBe(before);
   });
 

@@ -20,14 +20,14 @@ export async function detect(options: DetectOptions, output: Output): Promise<vo
   const image = await openImage(options.image);
   const backend = await prepareBackend({ backend: options.backend });
   const { detector, classes, data } = await loadModel(options.run);
+  const inferencer = createInferencer({
+    detector,
+    classes,
+    size: { shorter: data.shorter, longer: data.longer },
+    padTo: data.padTo,
+    normalise: { mean: data.mean, std: data.std },
+  });
   try {
-    const inferencer = createInferencer({
-      detector,
-      classes,
-      size: { shorter: data.shorter, longer: data.longer },
-      padTo: data.padTo,
-      normalise: { mean: data.mean, std: data.std },
-    });
     const found = await inferencer.detect(image, { threshold: options.threshold, maxDetections: options.max });
     if (options.json) {
       const { objects, source, input, madds, gates, ms } = found;
@@ -54,6 +54,7 @@ export async function detect(options: DetectOptions, output: Output): Promise<vo
     const cost = found.madds === undefined ? "" : `${(found.madds / 1e6).toFixed(1)} M MAdds, `;
     output.text(`${cost}${found.ms.toFixed(0)} ms on ${backend.name}\n`);
   } finally {
+    inferencer.dispose();
     detector.dispose();
   }
 }
