@@ -1,4 +1,4 @@
-// The README's example, run as it stands in a process of its own: what it prints is what its comments say.
+// The first example of a package's README, run as it stands in a process of its own: what it prints is what its comments say.
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -10,13 +10,14 @@ const run = promisify(execFile);
 const numbersIn = (text: string) =>
   Array.from(text.replaceAll(/\w+\(\d+\)/g, "").matchAll(/-?\d+(\.\d+)?/g), ([number]) => number);
 
-it("the README's example prints what its comments say", async () => {
-  const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+it.each(["router", "budget", "path-sim"])("%s: the README's example prints what its comments say", async (name) => {
+  const folder = new URL(`../../packages/${name}/`, import.meta.url);
+  const readme = await readFile(new URL("README.md", folder), "utf8");
   const example = /```js\n([\s\S]*?)```/.exec(readme)![1]!;
   const { stdout } = await run(
     process.execPath,
     ["--conditions=@caddet/source", "--import", "tsx", "--input-type=module", "--eval", example],
-    { cwd: fileURLToPath(new URL("..", import.meta.url)) },
+    { cwd: fileURLToPath(folder) },
   );
   const printing = example.split("\n").filter((line) => /console\.log|\.print\(\)/.test(line));
   const wanted = numbersIn(printing.map((line) => line.split("//")[1] ?? "").join(" "));
