@@ -15,7 +15,7 @@ const BESIDE_CORE = {
   "@caddet/detector": [],
   "@caddet/trainer": ["@caddet/detector", "@caddet/budget", "@caddet/path-sim", "@caddet/coco"],
   "@caddet/inferencer": ["@caddet/detector"],
-  "@caddet/onnx": ["@caddet/detector", "@caddet/supernet", "@caddet/heads"],
+  "@caddet/onnx": ["@caddet/detector", "@caddet/supernet", "@caddet/heads", "@caddet/router"],
   "@caddet/viz": [],
   "@caddet/distributed": [],
   "@caddet/runtime": [],

@@ -73,9 +73,8 @@ describe("a loader with a thread", () => {
       }
     }
     loader.dispose();
-    expect(kinds.slice(0, 2)).toEqual([false, false]);
-    // Images grow, and pieces with them: most batches find one, also after three epochs that were left.
-    expect(kinds.slice(10).filter(Boolean).length).toBeGreaterThan(7);
+    // Three batches are in work before the first comes back; from then on all memory is used again, also that of epochs left early.
+    expect(kinds).toEqual([...Array(3).fill(false), ...Array(17).fill(true)]);
   });
 
   it("gives the batches of one without, to the bit", async () => {

@@ -52,6 +52,16 @@ describe("prefetched", () => {
     expect(unhandled).toEqual([]);
   });
 
+  it("discards what was made and not taken, and nothing else", async () => {
+    const discarded: number[] = [];
+    const options = { ahead: 3, signal: never, discard: (n: number) => discarded.push(n) };
+    for await (const n of prefetched(numbers, async (n) => (n === 3 ? undefined : n), options)) if (n === 1) break;
+    expect(discarded).toEqual([2, 4]);
+    discarded.length = 0;
+    for await (const _ of prefetched(numbers, async (n) => n, options));
+    expect(discarded).toEqual([]);
+  });
+
   it("starts nothing more once the consumer leaves, and has nothing in work then", async () => {
     let started = 0;
     let inWork = 0;

@@ -167,6 +167,11 @@ export function loaderOver(
     };
   }
 
+  // Memory that the consumer gave back once is used again; a batch that nobody saw is no sign that others will come back.
+  function reuse(images: Float32Array): void {
+    if (images.buffer instanceof SharedArrayBuffer) renderer.recycle(images);
+  }
+
   async function renderPlain(rows: readonly DrawnRow[], signal: AbortSignal): Promise<RenderedBatch | undefined> {
     const pixels = await renderer.render(
       {
@@ -185,7 +190,7 @@ export function loaderOver(
     if (!pixels) return undefined;
     const found = new Map(pixels.faults.map(({ image, error }) => [rows[image]!.row, error]));
     if (found.size > 0) {
-      renderer.recycle(pixels.images);
+      reuse(pixels.images);
       return { batch: undefined, faults: found };
     }
     const sizes = rows.map(({ row, target }) => resizedSize(sizeOf(row), target));
@@ -261,7 +266,8 @@ export function loaderOver(
       }
       const plan = planEpoch(images, resolved, epoch);
       const run = (rows: Int32Array, signal: AbortSignal) => loadBatch(rows, epoch, plan, signal);
-      yield* prefetched(plan.batches.slice(startBatch), run, { ahead: prefetch, signal: disposal.signal });
+      const discard = (batch: Batch) => reuse(batch.images);
+      yield* prefetched(plan.batches.slice(startBatch), run, { ahead: prefetch, signal: disposal.signal, discard });
     },
     skipped() {
       const counts: Partial<Record<ImageFault, number>> = {};

@@ -1,11 +1,13 @@
 // A bounded pipeline: works on the next few jobs while the consumer is busy, hands results out in order, and stops when the
 // consumer leaves. Knows nothing of images.
 
-/** How far ahead to work, and what ends it. */
-export interface PrefetchOptions {
+/** How far ahead to work, what ends it, and where results go that nobody takes. */
+export interface PrefetchOptions<Result> {
   /** Jobs in work or finished beyond the one that the consumer holds, from 1. */
   readonly ahead: number;
   readonly signal: AbortSignal;
+  /** Takes each result that was made but not handed out, because the consumer left. Default: it is dropped. */
+  readonly discard?: (result: Result) => void;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface PrefetchOptions {
 export async function* prefetched<Job, Result>(
   jobs: readonly Job[],
   run: (job: Job, signal: AbortSignal) => Promise<Result | undefined>,
-  { ahead, signal }: PrefetchOptions,
+  { ahead, signal, discard = () => {} }: PrefetchOptions<Result>,
 ): AsyncGenerator<Result, void, undefined> {
   const leaving = new AbortController();
   const either = AbortSignal.any([signal, leaving.signal]);
@@ -36,12 +38,15 @@ export async function* prefetched<Job, Result>(
   try {
     for (fill(); inWork.length > 0 && !either.aborted; fill()) {
       const result = await inWork[0]!;
+      if (either.aborted) break;
       inWork.shift();
       fill();
-      if (result !== undefined && !either.aborted) yield result;
+      if (result !== undefined) yield result;
     }
   } finally {
     leaving.abort();
-    await Promise.allSettled(inWork);
+    for (const job of await Promise.allSettled(inWork)) {
+      if (job.status === "fulfilled" && job.value !== undefined) discard(job.value);
+    }
   }
 }
