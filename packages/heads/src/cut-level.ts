@@ -9,8 +9,8 @@ export interface LevelTensors {
   readonly classes: tf.Tensor3D;
   /** `[B, N, 4]`: what boxes are made from. */
   readonly boxes: tf.Tensor3D;
-  /** `[B, N, 1]`: multiplies the scores; absent where there is none. */
-  readonly factors?: tf.Tensor3D | undefined;
+  /** `[B, N, 1]` logits of what multiplies the scores; absent where there is none. */
+  readonly factorLogits?: tf.Tensor3D | undefined;
   /** `[B, N, 1]` int32: the number of each row's point or anchor; absent where the rows are all of them, in order. */
   readonly numbers?: tf.Tensor3D | undefined;
 }
@@ -29,9 +29,10 @@ export function cutLevel(level: LevelTensors, limit: number, flavour: MmdetFlavo
   if (count <= limit) return level;
   return tf.tidy(() => {
     const scores = tf.sigmoid(tf.max(level.classes, 2)); // [B, N]
-    const { factors } = level;
-    const ranked = factors && flavour === "mmdet-2.3" ? tf.mul(scores, tf.squeeze(factors, [2])) : scores;
-    // NaN is not at least 0 and ranks last.
+    const { factorLogits } = level;
+    const ranked =
+      factorLogits && flavour === "mmdet-2.3" ? tf.mul(scores, tf.sigmoid(tf.squeeze(factorLogits, [2]))) : scores;
+    // NaN is not at least 0 and ranks last; a shader whose sigmoid of NaN is a number only spends a row on it.
     const values = tf.where(tf.greaterEqual(ranked, 0), ranked, tf.fill([batch, count], -1));
     const { indices } = tf.topk(values, limit, true); // [B, limit]; of equal values the lower index
     const firstRows = tf.reshape(tf.range(0, batch * count, count, "int32"), [batch, 1]);
@@ -41,7 +42,7 @@ export function cutLevel(level: LevelTensors, limit: number, flavour: MmdetFlavo
     return {
       classes: keep(level.classes),
       boxes: keep(level.boxes),
-      factors: factors && keep(factors),
+      factorLogits: factorLogits && keep(factorLogits),
       numbers: tf.reshape(indices, [batch, limit, 1]) as tf.Tensor3D,
     };
   });

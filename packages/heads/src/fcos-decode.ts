@@ -29,7 +29,7 @@ export async function decodeFcos(
     raw.classes.map((classes, l) => ({
       classes: rows(classes, numClasses),
       boxes: rows(raw.distances[l]!, 4),
-      factors: rows(tf.sigmoid(raw.centerness[l]!), 1),
+      factorLogits: rows(raw.centerness[l]!, 1),
     }));
   const makeBox: BoxMaker = (l, number, distances, out) => {
     const stride = strides[l]!;

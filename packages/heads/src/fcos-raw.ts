@@ -1,6 +1,6 @@
 // What an FCOS head predicts before losses or boxes: three maps a level.
 // It says nothing of what they mean for an image; fcos-loss.ts and fcos-decode.ts do.
-import { ShapeError } from "@caddet/core";
+import { CaddetError, ShapeError } from "@caddet/core";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { MapSize } from "./points";
 
@@ -23,13 +23,28 @@ export interface RawGeometry {
 }
 
 /**
+ * Refuses maps that have been disposed: the webgpu backend would take them, and fail at whatever it is asked next.
+ *
+ * @param maps what a head's `forward` returned
+ * @throws CaddetError with code "disposed"
+ */
+export function refuseDisposed(maps: readonly tf.Tensor[]): void {
+  if (maps.some(({ isDisposed }) => isDisposed)) {
+    throw new CaddetError(
+      "disposed",
+      "The head's maps were disposed; call forward again, and disposeRaw after their last use.",
+    );
+  }
+}
+
+/**
  * Reads the sizes of raw maps.
  *
  * @param raw what `forward` returned
  * @param levels how many levels the head has
  * @param numClasses channels of the class maps
  * @returns batch size and rows and columns of each level
- * @throws ShapeError when maps are missing or do not fit each other
+ * @throws ShapeError when maps are missing or do not fit each other; CaddetError when one was disposed
  */
 export function geometryOf(
   { classes, distances, centerness }: FcosRaw,
@@ -42,6 +57,7 @@ export function geometryOf(
         `${centerness.length} centerness maps.`,
     );
   }
+  refuseDisposed([...classes, ...distances, ...centerness]);
   const batch = classes[0]!.shape[0];
   const sizes = classes.map(({ shape }, l) => {
     const [, height, width] = shape;

@@ -35,7 +35,8 @@ function axes(low: tf.Tensor, high: tf.Tensor, trueLow: tf.Tensor, trueHigh: tf.
 }
 
 const half = (boxes: tf.Tensor, from: number) => tf.slice(boxes as tf.Tensor2D, [0, from], [-1, 2]); // [N, 2]
-const area = (sizes: tf.Tensor) => tf.prod(sizes, 1, true); // [N, 1]
+// The webgpu backend forgets to keep the axis where the product's input is still on the CPU.
+const area = (sizes: tf.Tensor) => tf.expandDims(tf.prod(sizes, 1), 1); // [N, 1]
 const swap = (sizes: tf.Tensor) => tf.reverse(sizes, 1); // the other side's length, by which an area grows
 
 const iouLossOperation = defineOperation<IouLossAttrs>({
@@ -71,7 +72,8 @@ const iouLossOperation = defineOperation<IouLossAttrs>({
     const floored = tf.maximum(iou, OVERLAP_EPSILON);
     const slope = tf.mul(atLeast(iou, OVERLAP_EPSILON), dIou);
     if (kind === "linear-iou") return [lossOf(tf.sub(1, floored)), tf.neg(slope)];
-    return [lossOf(tf.neg(tf.log(floored))), tf.neg(tf.div(slope, floored))];
+    // A shader may take the logarithm of NaN for a number; the product with 0 stays NaN.
+    return [lossOf(tf.sub(tf.mul(iou, 0), tf.log(floored))), tf.neg(tf.div(slope, floored))];
   },
 });
 

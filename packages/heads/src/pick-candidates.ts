@@ -4,7 +4,13 @@ import type { MmdetFlavour, TestOptions } from "./head-settings";
 import { orderByScore } from "./order-by-score";
 
 const { fround } = Math;
-const sigmoid = (x: number) => fround(1 / (1 + Math.exp(-x)));
+/**
+ * Computes a score from a logit, as float32.
+ *
+ * @param x the logit
+ * @returns a number in [0, 1]; NaN where the logit is, which a shader's sigmoid need not be
+ */
+export const sigmoid = (x: number) => fround(1 / (1 + Math.exp(-x)));
 
 /** The predictions of one level for one image, a row a point or anchor. */
 export interface LevelPredictions {

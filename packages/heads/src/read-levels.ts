@@ -2,7 +2,7 @@
 // What the numbers mean is the business of the decoders.
 import * as tf from "@tensorflow/tfjs-core";
 import type { LevelTensors } from "./cut-level";
-import type { LevelPredictions } from "./pick-candidates";
+import { type LevelPredictions, sigmoid } from "./pick-candidates";
 
 /** What was predicted at one level for one image. */
 export interface ReadLevel extends LevelPredictions {
@@ -14,7 +14,7 @@ export interface ReadLevel extends LevelPredictions {
 export interface PackedLevels {
   /** All predictions, one after another. */
   readonly packed: tf.Tensor1D;
-  /** Gives each level's part of one image, as views of what `packed` holds. */
+  /** Gives each level's part of one image, as views of what `packed` holds but for the factors. */
   readonly unpack: (data: Float32Array, image: number) => ReadLevel[];
 }
 
@@ -27,7 +27,7 @@ type View = (data: Float32Array, image: number) => Float32Array;
  * @returns one tensor, the caller's, and how to take it apart
  */
 export function packLevels(makeLevels: () => readonly LevelTensors[]): PackedLevels {
-  const views: { classes: View; boxes: View; factors: View | undefined; numbers: View | undefined }[] = [];
+  const views: { classes: View; boxes: View; factorLogits: View | undefined; numbers: View | undefined }[] = [];
   const packed = tf.tidy(() => {
     const parts: tf.Tensor1D[] = [];
     let end = 0;
@@ -38,11 +38,11 @@ export function packLevels(makeLevels: () => readonly LevelTensors[]): PackedLev
       end += part.size;
       return (data, image) => data.subarray(start + image * size, start + (image + 1) * size);
     };
-    for (const { classes, boxes, factors, numbers } of makeLevels()) {
+    for (const { classes, boxes, factorLogits, numbers } of makeLevels()) {
       views.push({
         classes: place(classes),
         boxes: place(boxes),
-        factors: factors && place(factors),
+        factorLogits: factorLogits && place(factorLogits),
         numbers: numbers && place(numbers),
       });
     }
@@ -51,10 +51,10 @@ export function packLevels(makeLevels: () => readonly LevelTensors[]): PackedLev
   return {
     packed,
     unpack: (data, image) =>
-      views.map(({ classes, boxes, factors, numbers }) => ({
+      views.map(({ classes, boxes, factorLogits, numbers }) => ({
         classes: classes(data, image),
         boxes: boxes(data, image),
-        factors: factors?.(data, image),
+        factors: factorLogits?.(data, image).map(sigmoid),
         numbers: numbers?.(data, image),
       })),
   };

@@ -36,7 +36,10 @@ function boxesOf(deltas: tf.Tensor2D, anchors: tf.Tensor2D): tf.Tensor2D {
   const anchorCentres = tf.mul(tf.add(half(anchors, 0), half(anchors, 2)), 0.5);
   const limit = Math.log(MAX_SIDE_RATIO);
   const centres = tf.add(anchorCentres, tf.mul(half(deltas, 0), sizes));
-  const reach = tf.mul(tf.mul(sizes, 0.5), tf.exp(tf.clipByValue(half(deltas, 2), -limit, limit)));
+  const growth = half(deltas, 2);
+  // wasm clips NaN to a limit, and a shader may make Infinity of its exponential; the product with 0 stays NaN.
+  const factor = tf.add(tf.exp(tf.clipByValue(growth, -limit, limit)), tf.mul(growth, 0));
+  const reach = tf.mul(tf.mul(sizes, 0.5), factor);
   return tf.concat([tf.sub(centres, reach), tf.add(centres, reach)], 1) as tf.Tensor2D;
 }
 

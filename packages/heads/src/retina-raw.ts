@@ -2,7 +2,7 @@
 // It says nothing of what they mean for an image; retina-loss.ts and retina-decode.ts do.
 import { ShapeError } from "@caddet/core";
 import type * as tf from "@tensorflow/tfjs-core";
-import type { RawGeometry } from "./fcos-raw";
+import { type RawGeometry, refuseDisposed } from "./fcos-raw";
 
 /** The maps of a RetinaNet head, from fine to coarse; in a cell, channels go by anchor first. */
 export interface RetinaRaw {
@@ -20,7 +20,7 @@ export interface RetinaRaw {
  * @param numClasses classes of the head
  * @param anchors anchors of a cell
  * @returns batch size and rows and columns of each level
- * @throws ShapeError when maps are missing or do not fit each other
+ * @throws ShapeError when maps are missing or do not fit each other; CaddetError when one was disposed
  */
 export function retinaGeometry(
   { classes, deltas }: RetinaRaw,
@@ -31,6 +31,7 @@ export function retinaGeometry(
   if (classes.length !== levels || deltas.length !== levels) {
     throw new ShapeError(`The head has ${levels} levels, got ${classes.length} class and ${deltas.length} box maps.`);
   }
+  refuseDisposed([...classes, ...deltas]);
   const batch = classes[0]!.shape[0];
   const sizes = classes.map(({ shape }, l) => {
     const [, height, width] = shape;

@@ -5,7 +5,7 @@ import { createFcosHead, createRetinaHead } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { BACKENDS, useBackend } from "./backends";
-import { expectNoLeak, toTruth } from "./golden";
+import { expectNoLeak, numberOf, toTruth } from "./golden";
 
 const STRIDES = [8, 16];
 const NONE = toTruth([], []);
@@ -58,14 +58,14 @@ function runner<Raw>(head: {
     try {
       // Before gradients are asked for: TensorFlow.js keeps what a function computed that throws under tf.variableGrads.
       const { perImage, terms } = head.loss(raw, truths);
-      const shares = [...perImage.dataSync()];
+      const shares = [...(await perImage.data())];
       tf.dispose([perImage, terms]);
       const { value, grads } = tf.variableGrads(() => {
         const own = head.forward(features, { training: true });
         return tf.sum<tf.Scalar>(head.loss(own, truths).perImage);
       });
-      const gradients = Object.values(grads).map((g) => g.dataSync());
-      const loss = value.dataSync()[0]!;
+      const gradients = await Promise.all(Object.values(grads).map((g) => g.data()));
+      const loss = await numberOf(value);
       tf.dispose([value, grads]);
       const detections = await head.decode(raw, Array(batch).fill({ height, width }));
       return { loss, shares, finite: gradients.every((g) => g.every(Number.isFinite)), detections };

@@ -33,12 +33,12 @@ describe.each(BACKENDS)("centernessLoss on %s", (backend) => {
   it("is the cross-entropy with the target, and so is its gradient", async () => {
     const logits = tf.tensor1d([0.3, -2, 40]);
     const distances = [1, 2, 4, 2, 3, 3, 3, 3, -1, 2, 3, 4];
-    await expectNoLeak(() => {
+    await expectNoLeak(async () => {
       const targets = tf.tensor1d(centernessTarget(distances));
       const own = tf.valueAndGrad((x) => tf.sum(centernessLoss(x as tf.Tensor1D, distances)))(logits);
       const wanted = tf.valueAndGrad((x) => tf.sum(binaryCrossEntropy(x as tf.Tensor1D, targets)))(logits);
-      expectClose(own.value.dataSync(), wanted.value.dataSync(), 1e-6);
-      expectClose(own.grad.dataSync(), wanted.grad.dataSync(), 1e-6);
+      expectClose(await own.value.data(), await wanted.value.data(), 1e-6);
+      expectClose(await own.grad.data(), await wanted.grad.data(), 1e-6);
       tf.dispose([targets, own, wanted]);
     });
     expect(() => centernessLoss(logits, [1, 2, 3, 4])).toThrow(/one logit a point, got logits \[3\]/);

@@ -1,5 +1,5 @@
 // The whole head and its loss and boxes against mmdetection; see fixtures/README.md.
-import { createRandom, type StoredArray } from "@caddet/core";
+import { createRandom, type HeadLoss, type StoredArray } from "@caddet/core";
 import {
   assignFcosTargets,
   createFcosHead,
@@ -124,12 +124,13 @@ const rawOf = (maps: GoldenMaps, config: GoldenConfig): FcosRaw => ({
   unit: config.norm_on_bbox ? "stride" : "pixel",
 });
 
-function expectLosses(terms: Readonly<Record<string, tf.Scalar>>, perImage: tf.Tensor1D, wanted: GoldenLosses): void {
-  expectClose(terms.classification!.dataSync(), [wanted.loss_cls], 1e-5);
-  expectClose(terms.box!.dataSync(), [wanted.loss_bbox], 1e-5);
-  expectClose(terms.centerness!.dataSync(), [wanted.loss_centerness], 1e-5);
+async function expectLosses({ terms, perImage }: HeadLoss, wanted: GoldenLosses): Promise<void> {
+  expectClose(await terms.classification!.data(), [wanted.loss_cls], 1e-5);
+  expectClose(await terms.box!.data(), [wanted.loss_bbox], 1e-5);
+  expectClose(await terms.centerness!.data(), [wanted.loss_centerness], 1e-5);
   const total = wanted.loss_cls + wanted.loss_bbox + wanted.loss_centerness;
-  expectClose([perImage.dataSync<"float32">().reduce((a, b) => a + b)], [total], 1e-5);
+  const shares = await perImage.data<"float32">();
+  expectClose([shares.reduce((a, b) => a + b)], [total], 1e-5);
 }
 
 // The scalar loss and its gradient by every map, [classes, distances, centerness] a level.
@@ -182,31 +183,31 @@ describe.each(BACKENDS)("on %s", (backend) => {
           },
         });
 
-      it("has the reference's losses", () => {
+      it("has the reference's losses", async () => {
         const head = make();
         const raw = rawOf(test.inputs, config);
-        const { terms, perImage } = head.loss(raw, truths);
-        expectLosses(terms, perImage, test[key].losses);
-        tf.dispose([terms, perImage]);
+        const loss = head.loss(raw, truths);
+        await expectLosses(loss, test[key].losses);
+        tf.dispose([loss.terms, loss.perImage]);
         head.disposeRaw(raw);
         head.dispose();
       });
 
-      it("has the reference's gradients", () => {
+      it("has the reference's gradients", async () => {
         const head = make();
         const raw = rawOf(test.inputs, config);
         const { value, grads } = lossAndGradients(head, raw, test);
         const levels = raw.classes.length;
-        (["cls_scores", "bbox_preds", "centernesses"] as const).forEach((part, k) => {
-          grads.slice(k * levels, (k + 1) * levels).forEach((g, l) => {
-            const flat = fromMap(g);
+        for (const [k, part] of (["cls_scores", "bbox_preds", "centernesses"] as const).entries()) {
+          for (const [l, g] of grads.slice(k * levels, (k + 1) * levels).entries()) {
+            const flat = await fromMap(g);
             if (key === "expected_mmdet_2_3_0") {
               expectClose([flat.reduce((a, b) => a + Math.abs(b), 0)], [test[key].grad_sum_abs[part][l]!]);
             } else if (test.expected.grads) {
               expectClose(flat, test.expected.grads[part][l]!.data);
             }
-          });
-        });
+          }
+        }
         tf.dispose([value, grads]);
         head.disposeRaw(raw);
         head.dispose();
@@ -253,7 +254,7 @@ describe.each(BACKENDS)("on %s", (backend) => {
     };
     const truths = test.inputs.gt_bboxes.map((boxes, i) => toTruth(boxes, test.inputs.gt_labels[i]!));
 
-    it("predicts what the reference predicts, in training and at inference", () => {
+    it("predicts what the reference predicts, in training and at inference", async () => {
       const head = make("mmdet-2.3");
       const maps = test.inputs.features.map(toMap);
       for (const training of [true, false]) {
@@ -261,11 +262,11 @@ describe.each(BACKENDS)("on %s", (backend) => {
         const distances = training
           ? expected.train_out.bbox_preds
           : (expected.eval_bbox_preds ?? expected.train_out.bbox_preds);
-        raw.classes.forEach((map, l) => {
-          expectClose(fromMap(map), expected.train_out.cls_scores[l]!.data);
-          expectClose(fromMap(raw.distances[l]!), distances[l]!.data);
-          expectClose(fromMap(raw.centerness[l]!), expected.train_out.centernesses[l]!.data);
-        });
+        for (const [l, map] of raw.classes.entries()) {
+          expectClose(await fromMap(map), expected.train_out.cls_scores[l]!.data);
+          expectClose(await fromMap(raw.distances[l]!), distances[l]!.data);
+          expectClose(await fromMap(raw.centerness[l]!), expected.train_out.centernesses[l]!.data);
+        }
         head.disposeRaw(raw);
       }
       tf.dispose(maps);
@@ -275,18 +276,18 @@ describe.each(BACKENDS)("on %s", (backend) => {
     it.each([
       ["mmdet-2.3", test.expected_mmdet_2_3_0.losses],
       ["mmdet-2.28", expected.losses],
-    ] as const)("has the reference's losses as %s", (flavour, losses) => {
+    ] as const)("has the reference's losses as %s", async (flavour, losses) => {
       const head = make(flavour);
       const maps = test.inputs.features.map(toMap);
       const raw = head.forward({ maps, strides: config.strides }, { training: true });
-      const { terms, perImage } = head.loss(raw, truths);
-      expectLosses(terms, perImage, losses);
-      tf.dispose([maps, terms, perImage]);
+      const loss = head.loss(raw, truths);
+      await expectLosses(loss, losses);
+      tf.dispose([maps, loss.terms, loss.perImage]);
       head.disposeRaw(raw);
       head.dispose();
     });
 
-    it("has the reference's gradients by parameters and features", () => {
+    it("has the reference's gradients by parameters and features", async () => {
       const head = make("mmdet-2.28");
       const maps = test.inputs.features.map(toMap);
       const loss = (features: tf.Tensor4D[]) => {
@@ -297,12 +298,12 @@ describe.each(BACKENDS)("on %s", (backend) => {
       const state = head.stateDict();
       const wanted = stored(expected.param_grads);
       for (const [key, { data }] of wanted) {
-        if (!atKink(key)) expectClose(grads[state.get(key)!.name]!.dataSync(), data as Float32Array);
+        if (!atKink(key)) expectClose(await grads[state.get(key)!.name]!.data(), data as Float32Array);
       }
       const features = tf.grads((...xs: tf.Tensor[]) => loss(xs as tf.Tensor4D[]))(maps);
-      expected.feature_grads?.forEach(({ data }, l) => {
-        expectClose(fromMap(features[l]!), data);
-      });
+      for (const [l, { data }] of (expected.feature_grads ?? []).entries()) {
+        expectClose(await fromMap(features[l]!), data);
+      }
       tf.dispose([value, grads, maps, features]);
       head.dispose();
     });

@@ -3,7 +3,7 @@ import { createFcosHead, type FcosHeadOptions } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { BACKENDS, useBackend } from "./backends";
-import { expectNoLeak, toTruth } from "./golden";
+import { expectNoLeak, sumOf, toTruth, valuesOf } from "./golden";
 
 const STRIDES = [8, 16];
 const options = (more: Partial<FcosHeadOptions> = {}): FcosHeadOptions => ({
@@ -147,13 +147,13 @@ describe.each(BACKENDS)("on %s", (backend) => {
       const features = pyramid();
       await expectNoLeak(async () => {
         const raw = head.forward(features, { training: true });
-        raw.classes.forEach((map, l) => {
+        for (const [l, map] of raw.classes.entries()) {
           expect(map.shape).toEqual([2, 32 / STRIDES[l]!, 48 / STRIDES[l]!, head.numClasses]);
-          expect(raw.distances[l]!.dataSync().every((d) => d >= 0)).toBe(true);
-        });
+          expect((await raw.distances[l]!.data()).every((d) => d >= 0)).toBe(true);
+        }
         const { perImage, terms } = head.loss(raw, truths);
-        const sum = Object.values(terms).reduce((a, term) => a + term.dataSync()[0]!, 0);
-        expect(perImage.dataSync<"float32">().reduce((a, b) => a + b)).toBeCloseTo(sum, 5);
+        const shares = await perImage.data<"float32">();
+        expect(shares.reduce((a, b) => a + b)).toBeCloseTo(await sumOf(terms), 5);
         expect(Object.keys(terms)).toEqual(["classification", "box", "centerness"]);
         const detections = await head.decode(raw, SIZES);
         expect(detections.length).toBe(2);
@@ -170,14 +170,14 @@ describe.each(BACKENDS)("on %s", (backend) => {
     ] as const)("gives every parameter a gradient with %s, and leaves no tensors behind", async (_name, objects) => {
       const head = createFcosHead(options(more));
       const features = pyramid();
-      await expectNoLeak(() => {
+      await expectNoLeak(async () => {
         const { value, grads } = tf.variableGrads(() => {
           const raw = head.forward(features, { training: true });
           return tf.sum<tf.Scalar>(head.loss(raw, objects).perImage);
         });
         for (const { variable } of head.namedParameters().values()) {
           expect(grads[variable.name]!.shape).toEqual(variable.shape);
-          expect(grads[variable.name]!.dataSync().every(Number.isFinite)).toBe(true);
+          expect((await grads[variable.name]!.data()).every(Number.isFinite)).toBe(true);
         }
         tf.dispose([value, grads]);
       });
@@ -191,20 +191,20 @@ describe.each(BACKENDS)("on %s", (backend) => {
   });
 
   describe("FcosHead", () => {
-    it("measures distances in strides only in training with normOnBbox, and loses the same either way", () => {
-      tf.tidy(() => {
-        const head = createFcosHead(options({ normOnBbox: true }));
-        const features = pyramid();
-        const train = head.forward(features, { training: true });
-        const test = head.forward(features, { training: false });
-        expect([train.unit, test.unit]).toEqual(["stride", "pixel"]);
-        train.distances.forEach((map, l) => {
-          expect([...test.distances[l]!.dataSync()]).toEqual([...tf.mul(map, STRIDES[l]!).dataSync()]);
-        });
-        const [a, b] = [head.loss(train, TRUTHS), head.loss(test, TRUTHS)].map(({ perImage }) => perImage.dataSync());
-        expect(a![0]).toBeCloseTo(b![0]!, 4);
-        head.dispose();
-      });
+    it("measures distances in strides only in training with normOnBbox, and loses the same either way", async () => {
+      const head = createFcosHead(options({ normOnBbox: true }));
+      const features = pyramid();
+      const train = head.forward(features, { training: true });
+      const test = head.forward(features, { training: false });
+      expect([train.unit, test.unit]).toEqual(["stride", "pixel"]);
+      const pixels = await valuesOf(() => train.distances.map((map, l) => tf.mul(map, STRIDES[l]!)));
+      for (const [l, map] of test.distances.entries()) expect(await map.data()).toEqual(pixels[l]);
+      const [a, b] = await valuesOf(() => [train, test].map((raw) => head.loss(raw, TRUTHS).perImage));
+      expect(a![0]).toBeCloseTo(b![0]!, 4);
+      tf.dispose(features.maps);
+      head.disposeRaw(train);
+      head.disposeRaw(test);
+      head.dispose();
     });
 
     it("uses and updates running moments of a batch norm as asked", async () => {
@@ -231,13 +231,12 @@ describe.each(BACKENDS)("on %s", (backend) => {
         strides: STRIDES,
       };
       const alone = head.forward(second, { training: false });
-      alone.classes.forEach((map, l) => {
-        const size = map.size;
-        const wanted = both.classes[l]!.dataSync().slice(size);
-        map.dataSync().forEach((v, i) => {
+      for (const [l, map] of alone.classes.entries()) {
+        const wanted = (await both.classes[l]!.data()).slice(map.size);
+        (await map.data()).forEach((v, i) => {
           expect(v).toBeCloseTo(wanted[i]!, 5);
         });
-      });
+      }
       head.disposeRaw(both);
       head.disposeRaw(alone);
       tf.dispose([features.maps, second.maps]);

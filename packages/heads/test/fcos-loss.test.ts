@@ -3,7 +3,7 @@ import { createFcosHead, type FcosHeadOptions, type FcosRaw } from "@caddet/head
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { BACKENDS, useBackend } from "./backends";
-import { expectNoLeak, toTruth } from "./golden";
+import { expectNoLeak, numberOf, sumOf, toTruth, valuesOf } from "./golden";
 
 const make = (more: Partial<FcosHeadOptions> = {}) =>
   createFcosHead({
@@ -44,63 +44,63 @@ describe.each(BACKENDS)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe("the loss of an FCOS head", () => {
-    it("splits into the images' shares", () => {
+    it("splits into the images' shares", async () => {
       const head = make();
-      tf.tidy(() => {
-        const { perImage, terms } = head.loss(rawMaps(3), TRUTHS);
-        const shares = perImage.dataSync<"float32">();
-        expect(shares.length).toBe(3);
-        const total = Object.values(terms).reduce((a, term) => a + term.dataSync()[0]!, 0);
-        expect(shares.reduce((a, b) => a + b)).toBeCloseTo(total, 5);
-        // Only background is learnt from the second image.
-        const alone = head.loss(
-          { ...rawMaps(3) },
-          TRUTHS.map(() => toTruth([], [])),
-        );
-        expect(alone.terms.box!.dataSync()[0]).toBe(0);
-        expect(alone.terms.centerness!.dataSync()[0]).toBe(0);
-        expect(shares[0]).toBeGreaterThan(shares[1]!);
-      });
+      const raw = rawMaps(3);
+      const { perImage, terms } = head.loss(raw, TRUTHS);
+      const shares = await perImage.data<"float32">();
+      expect(shares.length).toBe(3);
+      expect(shares.reduce((a, b) => a + b)).toBeCloseTo(await sumOf(terms), 5);
+      // Only background is learnt from the second image.
+      const none = TRUTHS.map(() => toTruth([], []));
+      const alone = head.loss(raw, none);
+      expect(await numberOf(alone.terms.box!)).toBe(0);
+      expect(await numberOf(alone.terms.centerness!)).toBe(0);
+      expect(shares[0]).toBeGreaterThan(shares[1]!);
+      tf.dispose([perImage, terms, alone.perImage, alone.terms]);
+      head.disposeRaw(raw);
       head.dispose();
     });
 
-    it("weighs its terms", () => {
-      tf.tidy(() => {
-        const raw = rawMaps(3);
-        const [plain, weighed] = [make(), make({ lossWeights: { box: 2, centerness: 0 } })];
-        const [a, b] = [plain.loss(raw, TRUTHS).terms, weighed.loss(raw, TRUTHS).terms];
-        expect(b.box!.dataSync()[0]).toBeCloseTo(2 * a.box!.dataSync()[0]!, 4);
-        expect(b.centerness!.dataSync()[0]).toBe(0);
-        expect(b.classification!.dataSync()[0]).toBe(a.classification!.dataSync()[0]);
-        plain.dispose();
-        weighed.dispose();
-      });
+    it("weighs its terms", async () => {
+      const [plain, weighed] = [make(), make({ lossWeights: { box: 2, centerness: 0 } })];
+      const raw = rawMaps(3);
+      const [a, b] = [plain.loss(raw, TRUTHS), weighed.loss(raw, TRUTHS)];
+      expect(await numberOf(b.terms.box!)).toBeCloseTo(2 * (await numberOf(a.terms.box!)), 4);
+      expect(await numberOf(b.terms.centerness!)).toBe(0);
+      expect(await numberOf(b.terms.classification!)).toBe(await numberOf(a.terms.classification!));
+      tf.dispose([a.perImage, a.terms, b.perImage, b.terms]);
+      plain.disposeRaw(raw);
+      plain.dispose();
+      weighed.dispose();
     });
 
-    it("divides the classification by positives and images, or by positives alone", () => {
-      tf.tidy(() => {
+    it("divides the classification by positives and images, or by positives alone", async () => {
+      const none = TRUTHS.map(() => toTruth([], []));
+      const [old, young] = [make(), make({ normaliser: "mmdet-2.28" })];
+      const [a, b] = await valuesOf(() => {
         const raw = rawMaps(3);
-        const none = TRUTHS.map(() => toTruth([], []));
-        const [old, young] = [make(), make({ normaliser: "mmdet-2.28" })];
-        const [a, b] = [old, young].map((head) => head.loss(raw, none).terms.classification!.dataSync()[0]!);
-        expect(b).toBeCloseTo(3 * a!, 3);
-        old.dispose();
-        young.dispose();
+        return [old, young].map((head) => head.loss(raw, none).terms.classification!);
       });
+      expect(b![0]).toBeCloseTo(3 * a![0]!, 3);
+      old.dispose();
+      young.dispose();
     });
 
-    it("is NaN where a prediction is NaN", () => {
+    it("is NaN where a prediction is NaN", async () => {
       const head = make();
-      tf.tidy(() => {
+      const [loss, box] = await valuesOf(() => {
         const raw = rawMaps(1);
         const nan = { ...raw, classes: raw.classes.map((map) => tf.fill(map.shape, Number.NaN) as tf.Tensor4D) };
-        expect(head.loss(nan, TRUTHS.slice(0, 1)).perImage.dataSync()[0]).toBeNaN();
         const boxless = {
           ...raw,
           distances: raw.distances.map((map) => tf.fill(map.shape, Number.NaN) as tf.Tensor4D),
         };
-        expect(head.loss(boxless, TRUTHS.slice(0, 1)).terms.box!.dataSync()[0]).toBeNaN();
+        const truths = TRUTHS.slice(0, 1);
+        return [head.loss(nan, truths).perImage, head.loss(boxless, truths).terms.box!];
       });
+      expect(loss![0]).toBeNaN();
+      expect(box![0]).toBeNaN();
       head.dispose();
     });
 

@@ -21,9 +21,28 @@ export function toMap({ shape, data }: GoldenArray): tf.Tensor4D {
   return tf.tidy(() => tf.transpose(tf.tensor4d(data, shape as [number, number, number, number]), [0, 2, 3, 1]));
 }
 
+/** Computes tensors, reads and disposes them, in this order: webgpu cannot be read within a tidy. */
+export async function valuesOf(compute: () => tf.Tensor[]): Promise<Float32Array[]> {
+  const tensors = tf.tidy(compute);
+  const values = await Promise.all(tensors.map((x) => x.data<"float32">()));
+  tf.dispose(tensors);
+  return values;
+}
+
+/** Reads a tensor that holds one number. */
+export async function numberOf(x: tf.Tensor): Promise<number> {
+  return (await x.data())[0]!;
+}
+
 /** `[B, H, W, C]` as the flat `[B, C, H, W]` of a reference case. */
-export function fromMap(map: tf.Tensor): Float32Array {
-  return tf.tidy(() => tf.transpose(map, [0, 3, 1, 2]).dataSync<"float32">());
+export async function fromMap(map: tf.Tensor): Promise<Float32Array> {
+  return (await valuesOf(() => [tf.transpose(map, [0, 3, 1, 2])]))[0]!;
+}
+
+/** Reads the terms of a loss and adds them up. */
+export async function sumOf(terms: Readonly<Record<string, tf.Scalar>>): Promise<number> {
+  const values = await Promise.all(Object.values(terms).map(numberOf));
+  return values.reduce((a, b) => a + b);
 }
 
 /** Boxes and labels of a reference case. */

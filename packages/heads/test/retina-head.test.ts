@@ -3,7 +3,7 @@ import { createRetinaHead, type RetinaHeadOptions, type RetinaRaw } from "@cadde
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { BACKENDS, useBackend } from "./backends";
-import { expectNoLeak, toTruth } from "./golden";
+import { expectNoLeak, numberOf, sumOf, toTruth, valuesOf } from "./golden";
 
 const STRIDES = [8, 16];
 const options = (more: Partial<RetinaHeadOptions> = {}): RetinaHeadOptions => ({
@@ -79,8 +79,8 @@ describe.each(BACKENDS)("on %s", (backend) => {
           expect(map.shape).toEqual([2, 32 / STRIDES[l]!, 48 / STRIDES[l]!, anchors * head.numClasses]);
         });
         const { perImage, terms } = head.loss(raw, truths);
-        const total = Object.values(terms).reduce((a, term) => a + term.dataSync()[0]!, 0);
-        expect(perImage.dataSync<"float32">().reduce((a, b) => a + b)).toBeCloseTo(total, 5);
+        const shares = await perImage.data<"float32">();
+        expect(shares.reduce((a, b) => a + b)).toBeCloseTo(await sumOf(terms), 5);
         expect(Object.keys(terms)).toEqual(["classification", "box"]);
         expect((await head.decode(raw, SIZES)).length).toBe(2);
         tf.dispose([perImage, terms]);
@@ -96,13 +96,13 @@ describe.each(BACKENDS)("on %s", (backend) => {
     ] as const)("gives every parameter a gradient with %s, and leaves no tensors behind", async (_name, objects) => {
       const head = createRetinaHead(options(more));
       const features = pyramid();
-      await expectNoLeak(() => {
+      await expectNoLeak(async () => {
         const { value, grads } = tf.variableGrads(() => {
           const raw = head.forward(features, { training: true });
           return tf.sum<tf.Scalar>(head.loss(raw, objects).perImage);
         });
         for (const { variable } of head.namedParameters().values()) {
-          expect(grads[variable.name]!.dataSync().every(Number.isFinite)).toBe(true);
+          expect((await grads[variable.name]!.data()).every(Number.isFinite)).toBe(true);
         }
         tf.dispose([value, grads]);
       });
@@ -144,22 +144,22 @@ describe.each(BACKENDS)("on %s", (backend) => {
       const raw: RetinaRaw = { classes: nan(27), deltas: nan(36) };
       expect((await head.decode(raw, SIZES)).map(({ labels }) => labels.length)).toEqual([0, 0]);
       const loss = head.loss(raw, TRUTHS);
-      expect(loss.perImage.dataSync()[0]).toBeNaN();
+      expect(await numberOf(loss.perImage)).toBeNaN();
       tf.dispose([loss.perImage, loss.terms]);
       head.disposeRaw(raw);
       head.dispose();
     });
 
-    it("does not learn from anchors outside the padded image", () => {
+    it("does not learn from anchors outside the padded image", async () => {
       const head = createRetinaHead(options());
-      tf.tidy(() => {
+      const [whole, part] = await valuesOf(() => {
         const raw = head.forward(pyramid(), { training: true });
         const none = TRUTHS.map(() => toTruth([], []));
-        const whole = head.loss(raw, none).perImage.dataSync();
-        const part = head.loss(raw, none, [SIZES[0]!, { height: 16, width: 48 }]).perImage.dataSync();
-        expect(part[0]).toBe(whole[0]);
-        expect(part[1]).toBeLessThan(0.6 * whole[1]!);
+        const padded = [SIZES[0]!, { height: 16, width: 48 }];
+        return [head.loss(raw, none).perImage, head.loss(raw, none, padded).perImage];
       });
+      expect(part![0]).toBe(whole![0]);
+      expect(part![1]).toBeLessThan(0.6 * whole![1]!);
       head.dispose();
     });
 

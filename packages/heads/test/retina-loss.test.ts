@@ -11,7 +11,7 @@ import {
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { BACKENDS, useBackend } from "./backends";
-import { expectClose, expectNoLeak, toTruth } from "./golden";
+import { expectClose, expectNoLeak, toTruth, valuesOf } from "./golden";
 
 const make = (boxLoss: RetinaBoxLoss) =>
   createRetinaHead({
@@ -57,39 +57,51 @@ describe.each(BACKENDS)("on %s", (backend) => {
       const targets = assignRetinaTargets(TRUTHS, SIZES, head.settings);
       expect(targets.positives.length).toBeGreaterThan(20);
       const shifts = Float32Array.from(targets.deltas, (_, i) => deltas[4 * targets.positives[i >> 2]! + (i % 4)]!);
-      await expectNoLeak(() => {
-        const wanted = tf.tidy(() => {
+      await expectNoLeak(async () => {
+        const [wanted] = await valuesOf(() => {
           const boxes = tf.tensor2d(decodeDeltas(targets.anchors, shifts), [targets.positives.length, 4]);
           const losses = iouLoss(boxes, tf.tensor2d(targets.boxes, [targets.positives.length, 4]), boxLoss);
-          return tf.sum(losses).dataSync()[0]! / targets.divisor;
+          return [tf.div(tf.sum(losses), targets.divisor)];
         });
         const { perImage, terms } = head.loss(raw, TRUTHS);
-        expectClose(terms.box!.dataSync(), [wanted], 1e-5);
+        expectClose(await terms.box!.data(), wanted!, 1e-5);
         tf.dispose([perImage, terms]);
       });
       head.disposeRaw(raw);
       head.dispose();
     });
 
-    it("has the gradient of finite differences, 0 by sides beyond the largest ratio", () => {
+    it("is NaN where a shift is NaN", async () => {
+      const head = make(boxLoss);
+      const { positives } = assignRetinaTargets(TRUTHS, SIZES, head.settings);
+      for (const k of [0, 1, 2, 3]) {
+        const deltas = randomDeltas();
+        deltas[4 * positives[0]! + k] = Number.NaN;
+        const [loss] = await valuesOf(() => [head.loss(rawOf(deltas), TRUTHS).terms.box!]);
+        expect(loss![0]).toBeNaN();
+      }
+      head.dispose();
+    });
+
+    it("has the gradient of finite differences, 0 by sides beyond the largest ratio", async () => {
       const head = make(boxLoss);
       const deltas = randomDeltas();
       const { positives } = assignRetinaTargets(TRUTHS, SIZES, head.settings);
       const [first, second] = [4 * positives[0]!, 4 * positives.at(-1)!];
       deltas[second + 2] = 9; // e^9 is above 62.5
-      const lossOf = (values: Float32Array) =>
-        tf.tidy(() => head.loss(rawOf(values), TRUTHS).terms.box!.dataSync()[0]!);
+      const lossOf = async (values: Float32Array) => {
+        const [loss] = await valuesOf(() => [head.loss(rawOf(values), TRUTHS).terms.box!]);
+        return loss![0]!;
+      };
       const raw = rawOf(deltas);
-      const slope = tf.tidy(() =>
-        tf
-          .grad((x) => head.loss({ ...raw, deltas: [x as tf.Tensor4D] }, TRUTHS).terms.box!)(raw.deltas[0]!)
-          .dataSync(),
-      );
+      const lossBy = (x: tf.Tensor) => head.loss({ ...raw, deltas: [x as tf.Tensor4D] }, TRUTHS).terms.box!;
+      const slope = (await valuesOf(() => [tf.grad(lossBy)(raw.deltas[0]!)]))[0]!;
       for (const i of [first, first + 1, first + 2, first + 3, second + 1]) {
         const [up, down] = [deltas.slice(), deltas.slice()];
         up[i]! += 2e-3;
         down[i]! -= 2e-3;
-        expect(Math.abs(slope[i]! - (lossOf(up) - lossOf(down)) / (up[i]! - down[i]!))).toBeLessThan(2e-3);
+        const wanted = ((await lossOf(up)) - (await lossOf(down))) / (up[i]! - down[i]!);
+        expect(Math.abs(slope[i]! - wanted)).toBeLessThan(2e-3);
       }
       expect(slope.some((g) => Math.abs(g) > 1e-2)).toBe(true);
       expect(slope[second + 2]).toBe(0);
