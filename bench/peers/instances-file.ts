@@ -53,7 +53,7 @@ function* entries({ images, annotations }: InstancesFileSize, seed: number): Gen
  *
  * @param file its path
  * @param options size and seed
- * @example await writeInstancesFile("/tmp/instances.json", { ...TRAIN2017, seed: 1 })
+ * @example await writeInstancesFile("instances.json", { ...TRAIN2017, seed: 1 })
  */
 export async function writeInstancesFile(file: string, options: InstancesFileSize & { seed: number }): Promise<void> {
   const stream = createWriteStream(file);
