@@ -21,6 +21,7 @@ export type {
 export { singleProcess } from "./contracts";
 export { adaptiveAveragePool, conv2d, depthwiseConv2d, resizeBilinear } from "./convolution";
 export { gatedSum } from "./gated-sum";
+export { variableGrads } from "./gradients";
 export { defineOperation, type KernelInputs, type OperationDefinition } from "./kernels";
 export {
   BatchNorm,

@@ -1,7 +1,14 @@
 // The training loop: batch → objective → gradients → clip → SGD → hooks. Where the batches come from, and what is done with the
 // records, is others' business. The position (epoch, batch) and everything that a step depends on can be saved and restored.
 import { executedCost, fixedBudget, lossAwareBudget, scaleBudget } from "@caddet/budget";
-import { type BudgetMapping, ConfigError, type GroundTruth, type ImageSize, NonFiniteError } from "@caddet/core";
+import {
+  type BudgetMapping,
+  ConfigError,
+  type GroundTruth,
+  type ImageSize,
+  NonFiniteError,
+  variableGrads,
+} from "@caddet/core";
 import type { Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
 import { createAdamW } from "./adamw";
@@ -207,7 +214,7 @@ export class Trainer {
     let gradients: tf.NamedTensorMap = {};
     let norm: tf.Scalar | undefined;
     try {
-      const result = tf.variableGrads(() => {
+      const result = variableGrads(() => {
         const { truths, sizes, imageIds } = batch;
         const objective = computeObjective(detector, { images, truths, sizes, imageIds }, this.#objective, regularize);
         names = Object.keys(objective.terms);

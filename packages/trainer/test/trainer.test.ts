@@ -233,9 +233,11 @@ describe("Trainer", () => {
 
   it("names step and images where a loss-aware mapping is the first to see that a loss is not finite", async () => {
     const config = tinyConfig({ budget: { mapping: "loss" }, regularizeFromEpoch: 0 });
+    const before = tf.memory().numTensors;
     const { error } = await train({ batches: spoiled(2, 0), config });
     expect(error).toBeInstanceOf(NonFiniteError);
     expect((error as Error).message).toMatch(/^Step 1, images 0, 1000: lossAwareBudget needs a finite/);
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it("trains a static backbone, with no routes to record", async () => {
