@@ -93,8 +93,11 @@ export interface Backbone extends Module {
   readonly channels: number;
   /** Absent for a static network. */
   readonly routing?: RoutingInfo;
-  /** Maps images `[B, H, W, 3]` to a pyramid. `training` takes batch statistics and soft gates. */
-  forward(images: Tensor4D, options: { readonly training: boolean }): BackboneOutput;
+  /**
+   * Maps images `[B, H, W, 3]` to a pyramid. `training` takes batch statistics and soft gates; `checkpoint` asks for less memory and
+   * more time where gradients are taken, and may be passed over.
+   */
+  forward(images: Tensor4D, options: { readonly training: boolean; readonly checkpoint?: boolean }): BackboneOutput;
   /** Inference that skips what the gates close; absent for a static network. */
   forwardRouted?(images: Tensor4D): Promise<RoutedOutput>;
   /** A faster form for inference alone, with the weights as they are now; who asks for it disposes it. Absent where there is none. */
@@ -125,7 +128,8 @@ export interface HeadLoss {
 /** A detection head: raw maps, their loss, and boxes. `Raw` is the head's own business. */
 export interface DetectionHead<Raw = unknown> extends Module {
   readonly numClasses: number;
-  forward(features: FeaturePyramid, options: { readonly training: boolean }): Raw;
+  /** `checkpoint` as for {@link Backbone}. */
+  forward(features: FeaturePyramid, options: { readonly training: boolean; readonly checkpoint?: boolean }): Raw;
   loss(raw: Raw, truths: readonly GroundTruth[]): HeadLoss;
   /** Boxes in network pixels, or in source pixels where `ImageSize` has scales. One asynchronous read a batch. */
   decode(raw: Raw, sizes: readonly ImageSize[]): Promise<Detections[]>;
@@ -182,8 +186,14 @@ export interface HeadContext {
   readonly random: Random;
 }
 
+/** What a neck is built from, beside its configuration. */
+export type NeckContext = Omit<HeadContext, "numClasses">;
+
 /** One kind of backbone. */
 export type BackboneFactory<Config extends PartConfig = PartConfig> = PartFactory<Config, BackboneContext, Backbone>;
+
+/** One kind of neck. */
+export type NeckFactory<Config extends PartConfig = PartConfig> = PartFactory<Config, NeckContext, Neck>;
 
 /** One kind of head. */
 export type HeadFactory<Config extends PartConfig = PartConfig> = PartFactory<Config, HeadContext, DetectionHead>;

@@ -1,5 +1,6 @@
 // Every public name of @caddet/core.
 export * from "./base";
+export { checkpointed, isRecomputing } from "./checkpointed";
 export type {
   Backbone,
   BackboneContext,
@@ -12,6 +13,8 @@ export type {
   HeadFactory,
   HeadLoss,
   Neck,
+  NeckContext,
+  NeckFactory,
   PartConfig,
   PartFactory,
   RoutedOutput,
@@ -36,7 +39,9 @@ export {
   type LinearOptions,
   type WeightInit,
 } from "./layers";
+export { meanGradients } from "./mean-gradients";
 export { tidy } from "./memory";
 export { type LoadReport, Module, type Parameter, type ParameterKind, readState } from "./module";
 export { type Activation, type BatchNormOptions, batchNorm, type GroupNormOptions, groupNorm } from "./norm";
+export { type ReduceSum, type SyncedBatchNormOptions, syncedBatchNorm } from "./synced-norm";
 export { fromTorchLayout, type TorchLayout } from "./torch-layout";

@@ -1,9 +1,11 @@
 // Layers with weights: convolutions, normalisations and the linear map. NHWC, weights in TensorFlow's layout, seeded init.
 import * as tf from "@tensorflow/tfjs-core";
+import { isRecomputing } from "./checkpointed";
 import { conv2d, depthwiseConv2d } from "./convolution";
 import { Module } from "./module";
-import { type Activation, batchNorm, groupNorm } from "./norm";
+import { type Activation, batchNorm, groupNorm, moveMoments } from "./norm";
 import type { Random } from "./random";
+import { type ReduceSum, type SyncedBatchNormOptions, syncedBatchNorm } from "./synced-norm";
 
 /** How a weight starts: He's normal rule over its inputs, or a normal of the given standard deviation. */
 export type WeightInit = "kaiming" | { readonly std: number };
@@ -120,7 +122,12 @@ export class BatchNorm extends Module {
   readonly runningMean: tf.Variable<tf.Rank.R1>;
   readonly runningVariance: tf.Variable<tf.Rank.R1>;
   readonly epsilon: number;
-  readonly momentum: number;
+  /** Share of a batch's moments in the running ones after a call in training. */
+  momentum: number;
+  /** Whether training, too, normalises by the running moments, which then stay as they are. */
+  frozen = false;
+  /** Sums over processes that train together; with it, their batches are normalised as one. Default none. */
+  reduce: ReduceSum | undefined;
 
   constructor(channels: number, { epsilon = 1e-5, momentum = 0.1 }: BatchNormLayerOptions = {}) {
     super();
@@ -135,30 +142,35 @@ export class BatchNorm extends Module {
   /** Maps `[B, H, W, C]` to the same shape. */
   apply(x: tf.Tensor4D, { training, activation = "linear", residual }: BatchNormApplyOptions): tf.Tensor4D {
     const { weight, bias, runningMean, runningVariance, epsilon } = this;
-    if (!training) {
+    if (!training || this.frozen) {
       return tf.tidy(() => {
         const normalised = tf.batchNorm4d(x, runningMean, runningVariance, bias, weight, epsilon);
         const y = residual ? tf.add(normalised, residual) : normalised;
         return (activation === "relu" ? tf.relu(y) : y) as tf.Tensor4D;
       });
     }
-    const { y, mean, variance } = batchNorm(x, weight, bias, {
-      epsilon,
-      activation,
-      ...(residual ? { residual } : {}),
-    });
+    const options = { epsilon, activation, ...(residual ? { residual } : {}) };
+    if (this.reduce) return this.#synced(x, { ...options, reduce: this.reduce });
+    const { y, mean, variance } = batchNorm(x, weight, bias, options);
     this.#follow(mean, variance, x.size / x.shape[3]);
     tf.dispose([mean, variance]);
     return y;
   }
 
-  // PyTorch's rule: the running variance follows the unbiased one.
+  #synced(x: tf.Tensor4D, options: SyncedBatchNormOptions): tf.Tensor4D {
+    const { y, mean, variance, count } = syncedBatchNorm(x, this.weight, this.bias, options);
+    this.#follow(mean, variance, count);
+    tf.dispose([mean, variance]);
+    return y;
+  }
+
   #follow(mean: tf.Tensor1D, variance: tf.Tensor1D, n: number): void {
+    if (isRecomputing()) return;
     const { momentum, runningMean, runningVariance } = this;
-    const unbias = n > 1 ? n / (n - 1) : 1;
     tf.tidy(() => {
-      runningMean.assign(tf.add(tf.mul(runningMean, 1 - momentum), tf.mul(mean, momentum)));
-      runningVariance.assign(tf.add(tf.mul(runningVariance, 1 - momentum), tf.mul(variance, momentum * unbias)));
+      const [nextMean, nextVariance] = moveMoments({ runningMean, runningVariance, mean, variance }, momentum, n);
+      runningMean.assign(nextMean);
+      runningVariance.assign(nextVariance);
     });
   }
 }

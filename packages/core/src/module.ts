@@ -59,6 +59,12 @@ export abstract class Module {
     return module;
   }
 
+  /** This module and all below it, parents first. */
+  *modules(): Generator<Module, void, undefined> {
+    yield this;
+    for (const m of this.#children.values()) yield* m.modules();
+  }
+
   /** All trained tensors below this module, by dotted name, in the order of their registration. */
   namedParameters(prefix = ""): Map<string, Parameter> {
     const out = new Map<string, Parameter>();

@@ -25,7 +25,8 @@ const activate = (x: tf.Tensor, activation: Activation) => (activation === "relu
 const maskedGradient = (dy: tf.Tensor, y: tf.Tensor, activation: Activation) =>
   activation === "relu" ? tf.mul(dy, tf.step(y)) : dy;
 
-const batchNormGrad = defineOperation<BatchNormAttrs>({
+/** The gradients of a batch normalisation by given moments, as if they were those of x. */
+export const batchNormGrad = defineOperation<BatchNormAttrs>({
   name: "CaddetBatchNormGrad",
   compose: ({ dy, x, y, scale, mean, variance }, { epsilon, activation, residual }) => {
     const axes = x!.shape.map((_, i) => i).slice(0, -1);
@@ -92,6 +93,37 @@ export function batchNorm(
     residual: residual !== undefined,
   });
   return { y: y as tf.Tensor4D, mean: mean as tf.Tensor1D, variance: variance as tf.Tensor1D };
+}
+
+const movingMomentsOperation = defineOperation<{ readonly momentum: number; readonly unbias: number }>({
+  name: "CaddetMovingMoments",
+  compose: ({ runningMean, runningVariance, mean, variance }, { momentum, unbias }) => [
+    tf.add(tf.mul(runningMean!, 1 - momentum), tf.mul(mean!, momentum)),
+    tf.add(tf.mul(runningVariance!, 1 - momentum), tf.mul(variance!, momentum * unbias)),
+  ],
+});
+
+/** Running moments and those of a batch, all `[C]`. */
+export interface Moments {
+  readonly runningMean: tf.Tensor1D;
+  readonly runningVariance: tf.Tensor1D;
+  readonly mean: tf.Tensor1D;
+  /** Biased. */
+  readonly variance: tf.Tensor1D;
+}
+
+/**
+ * Moves running moments towards those of a batch, by PyTorch's rule: the running variance follows the unbiased one.
+ *
+ * @param moments running ones and the batch's
+ * @param momentum the batch's weight
+ * @param n values a channel in the batch
+ * @returns the next running mean and variance, the caller's
+ * @example moveMoments({ runningMean, runningVariance, mean, variance }, 0.1, 2 * 80 * 100)
+ */
+export function moveMoments(moments: Moments, momentum: number, n: number): [tf.Tensor1D, tf.Tensor1D] {
+  const unbias = n > 1 ? n / (n - 1) : 1;
+  return movingMomentsOperation({ ...moments }, { momentum, unbias }) as [tf.Tensor1D, tf.Tensor1D];
 }
 
 const groupNormGrad = defineOperation<GroupNormAttrs>({

@@ -17,6 +17,8 @@ export interface Random {
   shuffle<T>(items: readonly T[]): T[];
   /** The state to pass to {@link restoreRandom}. */
   state(): RandomState;
+  /** Goes on from a saved state, for everyone who holds this generator. */
+  restore(state: RandomState): void;
 }
 
 function splitmix32(seed: number): () => number {
@@ -85,5 +87,8 @@ export function restoreRandom(state: RandomState): Random {
       return out;
     },
     state: () => [a >>> 0, b >>> 0, c >>> 0, d >>> 0],
+    restore: (saved) => {
+      [a, b, c, d] = saved;
+    },
   };
 }

@@ -94,6 +94,35 @@ describe.each(backends)("layers on %s", (backend) => {
       tf.dispose([x, y]);
     }));
 
+  it("BatchNorm that is frozen trains by its running moments, and leaves them alone", () =>
+    onBackend(backend, async () => {
+      const norm = new BatchNorm(2);
+      tf.tidy(() => {
+        norm.runningMean.assign(tf.tensor1d([1, -1]));
+        norm.runningVariance.assign(tf.tensor1d([4, 0.25]));
+      });
+      const state = await readState(norm);
+      norm.frozen = true;
+      const x = mixed([2, 3, 2, 2]) as tf.Tensor4D;
+      const options = { activation: "relu", residual: x } as const;
+      const [y, want] = [norm.apply(x, { training: true, ...options }), norm.apply(x, { training: false, ...options })];
+      expect(await y.data()).toEqual(await want.data());
+      expect(await readState(norm)).toEqual(state);
+      // d (sum of y) / d offset counts the values that pass the activation
+      const { value, grads } = tf.variableGrads(
+        () => tf.sum(norm.apply(x, { training: true, ...options })) as tf.Scalar,
+        [norm.weight, norm.bias],
+      );
+      const open = Array.from(await y.data()).reduce((n, v, i) => n + (i % 2 === 0 && v > 0 ? 1 : 0), 0);
+      expect((await grads[norm.bias.name]!.data())[0]).toBeCloseTo(open, 5);
+      expectOnlyResults(() => norm.apply(x, { training: true, ...options }));
+      norm.frozen = false;
+      norm.apply(x, { training: true }).dispose();
+      expect(await readState(norm)).not.toEqual(state);
+      norm.dispose();
+      tf.dispose([x, y, want, value, grads] as tf.TensorContainer);
+    }));
+
   it("GroupNorm is groupNorm with its weights", () =>
     onBackend(backend, async () => {
       const norm = new GroupNorm(4, 2);

@@ -54,6 +54,16 @@ describe("Module", () => {
       network.dispose();
     }));
 
+  it("walks over all that lies below it, parents first", () =>
+    onCpu(async () => {
+      const network = new Network();
+      const { first, second } = network;
+      const all = [network, ...[first, second].flatMap((block) => [block, block.norm, block.linear])];
+      expect([...network.modules()]).toEqual(all);
+      expect([...first.linear.modules()]).toEqual([first.linear]);
+      network.dispose();
+    }));
+
   it("keeps kinds and multipliers, and trains parameters alone", () =>
     onCpu(async () => {
       const block = new Block(0);

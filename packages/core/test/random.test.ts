@@ -78,6 +78,16 @@ describe("createRandom", () => {
 });
 
 describe("restoreRandom", () => {
+  it("goes back in place, for everyone who holds it", () => {
+    const random = createRandom(8);
+    draw(random, 5);
+    const state = random.state();
+    const { next } = random;
+    const want = draw(random);
+    random.restore(JSON.parse(JSON.stringify(state)));
+    expect(want.map(() => next())).toEqual(want);
+  });
+
   it("goes on where the saved generator was, through JSON", () => {
     const random = createRandom(42);
     draw(random, 7);

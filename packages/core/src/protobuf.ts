@@ -1,5 +1,5 @@
-// The wire format of Protocol Buffers, as far as ONNX needs it: varints, fixed 32-bit floats, and fields with a length. Only writing.
-// A message is a list of byte ranges, so that weights are not copied before the whole file is put together.
+// The wire format of Protocol Buffers, as far as ONNX models and TensorBoard events need it: varints, floats, and fields with a length.
+// Only writing. A message is a list of byte ranges, so that weights are not copied before the whole file is put together.
 // Source: https://protobuf.dev/programming-guides/encoding/.
 
 /** A message under construction: its bytes in order, and how many they are. */
@@ -56,6 +56,33 @@ export function writeFloat(to: Message, field: number, value: number): void {
   const bytes = new Uint8Array([...varint(field * 8 + 5), 0, 0, 0, 0]);
   new DataView(bytes.buffer).setFloat32(bytes.length - 4, value, true);
   append(to, bytes);
+}
+
+/**
+ * Adds a float64 field.
+ *
+ * @param to the message
+ * @param field its number
+ * @param value any number
+ */
+export function writeDouble(to: Message, field: number, value: number): void {
+  const bytes = new Uint8Array([...varint(field * 8 + 1), 0, 0, 0, 0, 0, 0, 0, 0]);
+  new DataView(bytes.buffer).setFloat64(bytes.length - 8, value, true);
+  append(to, bytes);
+}
+
+/**
+ * Adds a packed field of float64 numbers.
+ *
+ * @param to the message
+ * @param field its number
+ * @param values any numbers
+ */
+export function writeDoubles(to: Message, field: number, values: ArrayLike<number>): void {
+  const bytes = new Uint8Array(values.length * 8);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < values.length; i++) view.setFloat64(i * 8, values[i]!, true);
+  writeBytes(to, field, bytes);
 }
 
 /**

@@ -1,7 +1,18 @@
 // The wire format, against a reader written from its description and the numbers that it gives as examples.
-import { createRandom } from "@caddet/core";
+
 import { describe, expect, it } from "vitest";
-import { joinMessage, message, writeBytes, writeFloat, writeInt, writeMessage, writeText } from "../src/protobuf";
+import { createRandom } from "../src";
+import {
+  joinMessage,
+  message,
+  writeBytes,
+  writeDouble,
+  writeDoubles,
+  writeFloat,
+  writeInt,
+  writeMessage,
+  writeText,
+} from "../src/protobuf";
 
 /** Reads a varint as an unsigned 64-bit number. */
 function readVarint(bytes: Uint8Array, from: number): { value: bigint; end: number } {
@@ -61,4 +72,15 @@ it("keeps bytes by reference until they are joined", () => {
   writeBytes(out, 9, bytes);
   expect(out.chunks.at(-1)).toBe(bytes);
   expect([...joinMessage(out)]).toEqual([0x4a, 3, 1, 2, 3]);
+});
+
+it("writes doubles, alone and packed", () => {
+  const out = message();
+  writeDouble(out, 1, -2);
+  writeDoubles(out, 6, [1, 0.5]);
+  const bytes = joinMessage(out);
+  const view = new DataView(bytes.buffer);
+  expect([bytes[0], view.getFloat64(1, true)]).toEqual([0x09, -2]);
+  expect([...bytes.subarray(9, 11)]).toEqual([0x32, 16]);
+  expect([view.getFloat64(11, true), view.getFloat64(19, true)]).toEqual([1, 0.5]);
 });
