@@ -3,11 +3,33 @@
 import { ConfigError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 
+/** How a gate of this package was made: its kind and settings, as numbers that another runtime can compute with. */
+export type GateSettings =
+  | { readonly kind: "tanh" }
+  | { readonly kind: "sigmoid"; readonly threshold: number }
+  | { readonly kind: "hard-concrete"; readonly beta: number; readonly gamma: number; readonly zeta: number }
+  | { readonly kind: "gumbel"; readonly temperature: number; readonly straightThrough: boolean };
+
 /**
  * Maps logits `[B, K]` to gates `[B, K]` in [0, 1], differentiable while training. Only `training` may make it random. A path
- * that inference shall close has a gate of 0.
+ * that inference shall close has a gate of 0. Any function of this form is a gate; those of this package say how they were made.
  */
-export type Gate = (logits: tf.Tensor2D, options: { readonly training: boolean }) => tf.Tensor2D;
+export interface Gate {
+  (logits: tf.Tensor2D, options: { readonly training: boolean }): tf.Tensor2D;
+  /** Absent for a gate of one's own. */
+  readonly settings?: GateSettings;
+}
+
+/**
+ * Lets a gate say how it was made.
+ *
+ * @param compute the gate
+ * @param settings what it does, in full
+ * @returns a gate with these settings
+ */
+export function describedGate(compute: Gate, settings: GateSettings): Gate {
+  return Object.assign((...call: Parameters<Gate>) => compute(...call), { settings });
+}
 
 /**
  * The paper's gate, `relu(tanh(·))`: 0 for logits of at most 0, which then get no gradient.
@@ -16,7 +38,7 @@ export type Gate = (logits: tf.Tensor2D, options: { readonly training: boolean }
  * @example createPoolRouter({ channels: 64, paths: 3, gate: tanhGate(), random })
  */
 export function tanhGate(): Gate {
-  return (logits) => tf.tidy(() => tf.relu(tf.tanh(logits)));
+  return describedGate((logits) => tf.tidy(() => tf.relu(tf.tanh(logits))), { kind: "tanh" });
 }
 
 /** Options of {@link sigmoidGate}. */
@@ -38,9 +60,10 @@ export function sigmoidGate({ threshold = 0.5 }: SigmoidGateOptions = {}): Gate 
   if (!(threshold >= 0 && threshold <= 1)) {
     throw new ConfigError(`A sigmoid gate's threshold lies in [0, 1], got ${threshold}.`, { threshold });
   }
-  return (logits, { training }) =>
+  const compute: Gate = (logits, { training }) =>
     tf.tidy(() => {
       const soft = tf.sigmoid(logits);
       return training ? soft : tf.mul(soft, tf.cast(tf.greaterEqual(soft, threshold), "float32"));
     });
+  return describedGate(compute, { kind: "sigmoid", threshold });
 }

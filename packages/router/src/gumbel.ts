@@ -2,7 +2,7 @@
 // relaxed while training so that the gradient passes, binary at inference.
 import type { Random } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Gate } from "./gate";
+import { describedGate, type Gate } from "./gate";
 import { checkTemperature, logisticNoise } from "./noise";
 
 /** Options of {@link gumbelGate}. */
@@ -34,11 +34,12 @@ const roundThrough = tf.customGrad((soft) => ({
  */
 export function gumbelGate({ random, temperature = 2 / 3, straightThrough = false }: GumbelGateOptions): Gate {
   checkTemperature(temperature, "temperature");
-  return (logits, { training }) =>
+  const compute: Gate = (logits, { training }) =>
     tf.tidy(() => {
       if (!training) return tf.cast(tf.greaterEqual(logits, 0), "float32") as tf.Tensor2D;
       const noisy = tf.add(logits, logisticNoise(logits.shape, random));
       const soft = tf.sigmoid(tf.div(noisy, temperature));
       return (straightThrough ? roundThrough(soft) : soft) as tf.Tensor2D;
     });
+  return describedGate(compute, { kind: "gumbel", temperature, straightThrough });
 }

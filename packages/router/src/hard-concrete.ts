@@ -2,7 +2,7 @@
 // clipped, so that it is exactly 0 or 1 with some probability; and the expected number of open gates, which it makes differentiable.
 import { ConfigError, type Random } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import type { Gate } from "./gate";
+import { describedGate, type Gate } from "./gate";
 import { checkTemperature, logisticNoise } from "./noise";
 
 /** The shape of the hard concrete distribution; its location log α is the logit. */
@@ -45,12 +45,13 @@ function checkedShape({ beta = 2 / 3, gamma = -0.1, zeta = 1.1 }: HardConcreteSh
  */
 export function hardConcreteGate({ random, ...shape }: HardConcreteGateOptions): Gate {
   const { beta, gamma, zeta } = checkedShape(shape);
-  return (logits, { training }) =>
+  const compute: Gate = (logits, { training }) =>
     tf.tidy(() => {
       const location = training ? tf.div(tf.add(logits, logisticNoise(logits.shape, random)), beta) : logits;
       const stretched = tf.add(tf.mul(tf.sigmoid(location), zeta - gamma), gamma);
       return tf.clipByValue(stretched, 0, 1) as tf.Tensor2D;
     });
+  return describedGate(compute, { kind: "hard-concrete", beta, gamma, zeta });
 }
 
 /**

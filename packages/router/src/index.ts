@@ -1,6 +1,6 @@
 // Every public name of @caddet/router. Randomness is core's; it is here, too, for those who install this package alone.
 export { createRandom, type Random } from "@caddet/core";
-export { type Gate, type SigmoidGateOptions, sigmoidGate, tanhGate } from "./gate";
+export { type Gate, type GateSettings, type SigmoidGateOptions, sigmoidGate, tanhGate } from "./gate";
 export {
   createGateHealth,
   type GateHealth,
@@ -22,6 +22,7 @@ export {
   createPoolRouter,
   type PoolRouter,
   type PoolRouterOptions,
+  type PoolRouterSettings,
   type PoolRouterSizes,
   poolRouterMadds,
 } from "./pool-router";

@@ -11,7 +11,7 @@ import {
   ShapeError,
 } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { type Gate, tanhGate } from "./gate";
+import { type Gate, type GateSettings, tanhGate } from "./gate";
 
 /** Options of {@link createPoolRouter}. */
 export interface PoolRouterOptions {
@@ -55,30 +55,36 @@ function defaultHidden(channels: number): number {
   return Math.max(Math.floor(channels / 2), 4);
 }
 
-/** A router that gives the numbers before its gate, too. */
+/** How a pool router was made: all that its weights do not say, and their sizes. */
+export interface PoolRouterSettings {
+  readonly channels: number;
+  readonly paths: number;
+  readonly hidden: number;
+  readonly pool: number;
+  /** Of its gate; undefined for a gate of one's own. */
+  readonly gate: GateSettings | undefined;
+}
+
+/** A router that gives the numbers before its gate, too, and says how it was made. */
 export interface PoolRouter extends Router {
+  readonly settings: PoolRouterSettings;
   /** Maps features `[B, H, W, C]` to the logits `[B, K]` that the gates are made of. */
   logits(features: tf.Tensor4D): tf.Tensor2D;
 }
 
 /** Pooling, 1×1 convolution, ReLU, global average, linear map, gate. */
 class PoolRouterModule extends Module implements PoolRouter {
+  readonly settings: PoolRouterSettings;
   readonly #squeeze: Conv;
   readonly #logit: Linear;
   readonly #gate: Gate;
-  readonly #sizes: {
-    readonly channels: number;
-    readonly hidden: number;
-    readonly paths: number;
-    readonly pool: number;
-  };
 
   constructor({ channels, paths, hidden, pool, bias, gate, random }: Required<PoolRouterOptions>) {
     super();
     this.#squeeze = this.child("squeeze", new Conv({ inChannels: channels, outChannels: hidden, random }));
     this.#logit = this.child("gate", new Linear({ inFeatures: hidden, outFeatures: paths, bias, random }));
     this.#gate = gate;
-    this.#sizes = { channels, hidden, paths, pool };
+    this.settings = { channels, paths, hidden, pool, gate: gate.settings };
   }
 
   forward(features: tf.Tensor4D, { training = false }: { readonly training?: boolean } = {}): tf.Tensor2D {
@@ -86,7 +92,7 @@ class PoolRouterModule extends Module implements PoolRouter {
   }
 
   logits(features: tf.Tensor4D): tf.Tensor2D {
-    const { channels, hidden, pool } = this.#sizes;
+    const { channels, hidden, pool } = this.settings;
     if (features.rank !== 4 || features.shape[3] !== channels) {
       throw new ShapeError(`This router needs features [B, H, W, ${channels}], got [${features.shape}].`);
     }
@@ -102,7 +108,7 @@ class PoolRouterModule extends Module implements PoolRouter {
   }
 
   madds(): number {
-    return poolRouterMadds(this.#sizes);
+    return poolRouterMadds(this.settings);
   }
 }
 

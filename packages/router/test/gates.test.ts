@@ -220,3 +220,22 @@ describe("gate options", () => {
     expect(make).toThrow(message);
   });
 });
+
+describe("a gate", () => {
+  it("says how it was made", () => {
+    const random = createRandom(0);
+    expect(tanhGate().settings).toEqual({ kind: "tanh" });
+    expect(sigmoidGate({ threshold: 0.7 }).settings).toEqual({ kind: "sigmoid", threshold: 0.7 });
+    expect(hardConcreteGate({ random, gamma: -0.2 }).settings).toEqual({
+      kind: "hard-concrete",
+      beta: 2 / 3,
+      gamma: -0.2,
+      zeta: 1.1,
+    });
+    expect(gumbelGate({ random, temperature: 2, straightThrough: true }).settings).toEqual({
+      kind: "gumbel",
+      temperature: 2,
+      straightThrough: true,
+    });
+  });
+});

@@ -1,7 +1,7 @@
 import { ConfigError, createRandom, readState, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
-import { createPoolRouter, poolRouterMadds } from "../src";
+import { createPoolRouter, poolRouterMadds, sigmoidGate } from "../src";
 import { backends, onBackend } from "./backends";
 
 const B = 2;
@@ -160,5 +160,24 @@ describe("createPoolRouter", () => {
     const before = tf.memory().numTensors;
     createPoolRouter({ channels: 8, paths: 2, random: createRandom(0) }).dispose();
     expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe("a pool router's settings", () => {
+  it("hold its sizes and its gate's settings", () => {
+    const random = createRandom(0);
+    const plain = createPoolRouter({ channels: 10, paths: 3, random });
+    expect(plain.settings).toEqual({ channels: 10, paths: 3, hidden: 5, pool: 2, gate: { kind: "tanh" } });
+    const gate = sigmoidGate({ threshold: 0.25 });
+    const other = createPoolRouter({ channels: 10, paths: 2, hidden: 7, pool: 3, gate, random });
+    expect(other.settings).toEqual({ channels: 10, paths: 2, hidden: 7, pool: 3, gate: gate.settings });
+    plain.dispose();
+    other.dispose();
+  });
+
+  it("have no gate where it is a function of one's own", () => {
+    const router = createPoolRouter({ channels: 4, paths: 1, gate: (x) => tf.clone(x), random: createRandom(0) });
+    expect(router.settings.gate).toBeUndefined();
+    router.dispose();
   });
 });
