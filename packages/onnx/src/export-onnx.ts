@@ -4,13 +4,13 @@ import { ConfigError, type Normalisation, readState, type Size } from "@caddet/c
 import type { ClassEntry, Detector, ModelConfigInput } from "@caddet/detector";
 import { Supernet } from "@caddet/supernet";
 import { version } from "../package.json";
-import { frozenGates, routedGates, routerLogits } from "./gates";
+import { frozenGates, routedGates } from "./gates";
 import { createScope, type Value } from "./graph";
 import { checkHead, type ExportableHead } from "./head-graph";
 import { IMAGES, normaliseImages, SIZES } from "./input-graph";
 import { featureOutputs, headOutputs, type Output, shapesOf } from "./model-outputs";
 import { encodeModel, type ValueInfo } from "./model-proto";
-import { type GateKind, gateKindOf } from "./router-kind";
+import { layerLogits, type RouterSettings, routerSettings } from "./router-graph";
 import { buildSupernet, type Decide } from "./supernet-graph";
 import { type Weights, weightsOf } from "./weights";
 
@@ -105,23 +105,21 @@ function checkedHead(detector: Detector, { output, classes }: Complete): Exporta
   return head;
 }
 
-/** One kind of gate for the whole supernet, as its routers answer. */
-async function gateOf(net: Supernet, weights: Weights): Promise<GateKind> {
-  const kinds: GateKind[] = [];
-  for (const [i, { layer, scale, channels }] of net.space.nodes.entries()) {
+// The settings that all routers of a supernet have.
+function commonSettings(net: Supernet, weights: Weights): RouterSettings {
+  const [first, ...others] = net.space.nodes.map(({ layer, scale }, i) => {
     const name = `${layer}_${scale}`;
-    const own = weights.at(`nodes.${name}.router`);
-    kinds.push(await gateKindOf(net.nodes[i]!.router, own, channels, `node ${name}`));
+    return routerSettings(net.nodes[i]!.router, weights.at(`nodes.${name}.router`), `node ${name}`);
+  });
+  const text = JSON.stringify(first);
+  const other = others.map((settings) => JSON.stringify(settings)).find((settings) => settings !== text);
+  if (first === undefined || other !== undefined) {
+    throw new ConfigError(`All routers should have the same gate and cells to be exported, got ${text} and ${other}.`);
   }
-  const [kind] = kinds;
-  const other = kinds.find((k) => k !== kind);
-  if (kind === undefined || other !== undefined) {
-    throw new ConfigError(`All routers should have the same gate to be exported, got ${kind} and ${other}.`);
-  }
-  return kind;
+  return first;
 }
 
-async function decider(net: Supernet, weights: Weights, { mode, route }: Complete): Promise<[Decide, string]> {
+function decider(net: Supernet, weights: Weights, { mode, route }: Complete): [Decide, string] {
   const { threshold, gateValue } = net;
   if (route) {
     const frozen: Decide = (scope, nodes) => {
@@ -130,20 +128,18 @@ async function decider(net: Supernet, weights: Weights, { mode, route }: Complet
     };
     return [frozen, "fixed"];
   }
-  const gate = await gateOf(net, weights);
+  const { gate, pool } = commonSettings(net, weights);
   const settings = { gate, threshold, gateValue, branches: mode === "dynamic" };
   const routed: Decide = (scope, nodes) => {
-    const logits = nodes.map(({ node, scope: at, pool }) =>
-      routerLogits(at, pool(), weights.at(`nodes.${node.layer}_${node.scale}.router`)),
-    );
-    return routedGates(
-      scope,
-      logits,
-      nodes.map(({ node }) => node.paths.length),
-      settings,
-    );
+    const routers = nodes.map(({ node, scope: at, pool: poolTo }) => ({
+      scope: at,
+      pooled: poolTo(pool),
+      weights: weights.at(`nodes.${node.layer}_${node.scale}.router`),
+    }));
+    const counts = nodes.map(({ node }) => node.paths.length);
+    return routedGates(scope, layerLogits(scope, routers), counts, settings);
   };
-  return [routed, gate];
+  return [routed, gate.kind];
 }
 
 // What the file says of itself. The caller's texts come first, so that ours win.
@@ -193,7 +189,7 @@ export async function exportOnnx(detector: Detector, options: OnnxOptions = {}):
   const head = checkedHead(detector, complete);
   const weights = weightsOf(await readState(detector));
   const backbone = weights.at("backbone");
-  const [decide, gate] = await decider(net, backbone, complete);
+  const [decide, gate] = decider(net, backbone, complete);
 
   const scope = createScope();
   const pixels = normalise ? normaliseImages(scope.at("input"), normalise) : IMAGES;

@@ -1,10 +1,9 @@
-// What decides about the paths of a layer inside the graph: routers and their gates where the model routes by itself, constants where
-// a route is frozen in. Sections 3.1 and 3.4 of the paper. A layer at once, since each operation costs a launch.
+// What decides about the paths of a layer inside the graph: gates where the model routes by itself, constants where a route is frozen
+// in. Sections 3.1 and 3.4 of the paper. A layer at once, since each operation costs a launch; the logits are router-graph.ts's.
+import type { GateSettings } from "@caddet/router";
 import type { Condition, Scope, Value } from "./graph";
-import type { GateKind } from "./router-kind";
-import type { Weights } from "./weights";
 
-/** What decides about one path of a node, or about its input being passed on. */
+/** What decides about one path of a node. */
 export interface PathGate {
   /** Whether an image of the batch needs it. */
   readonly open: Condition;
@@ -20,8 +19,10 @@ export interface NodeGates {
   readonly runs: Condition;
   /** In the order of the node's paths. */
   readonly paths: readonly PathGate[];
-  /** For images that drop the node: its input goes on along keep. */
-  readonly pass: PathGate;
+  /** Whether an image of the batch drops it, so that its input goes on along keep. */
+  readonly drops: Condition;
+  /** `[B, 1, 1, 1]`: 1 for images that drop it. Asked for where some run the node and some drop it. */
+  dropped(scope: Scope): Value;
 }
 
 /** What decides about a layer of n nodes and K paths. */
@@ -30,15 +31,13 @@ export interface LayerGates {
   readonly nodes: readonly NodeGates[];
   /** `[B, K]` float: gates as decided on; of a frozen route `[1, K]`. */
   readonly values: Value;
-  /** `[B, K]` float: 1 for an open path; of a frozen route `[1, K]`. */
-  readonly open: Value;
-  /** `[B, n]` float: 1 for a node that runs; of a frozen route `[1, n]`. */
-  readonly runs: Value;
+  /** `[B, K + 2n]` float, 1 for: an open path, a node that runs, a node that is dropped; of a frozen route `[1, K + 2n]`. */
+  readonly flags: Value;
 }
 
 /** How gates are taken. */
-export interface GateSettings {
-  readonly gate: GateKind;
+export interface RoutingSettings {
+  readonly gate: GateSettings;
   /** τ: gates below are closed. */
   readonly threshold: number;
   readonly gateValue: "soft" | "binary";
@@ -48,47 +47,24 @@ export interface GateSettings {
 
 const toFloat = (scope: Scope, x: Value, name?: string) => scope.op("Cast", [x], { to: 1 }, name);
 
-function applyGate(scope: Scope, logits: Value, gate: GateKind): Value {
+function applyGate(scope: Scope, logits: Value, gate: GateSettings): Value {
   const sigmoid = () => scope.op("Sigmoid", [logits]);
-  switch (gate) {
+  switch (gate.kind) {
     case "tanh":
       return scope.op("Relu", [scope.op("Tanh", [logits])], {}, "soft");
     case "sigmoid": {
       const soft = sigmoid();
-      const open = scope.op("GreaterOrEqual", [soft, scope.floats(0.5)]);
+      const open = scope.op("GreaterOrEqual", [soft, scope.floats(gate.threshold)]);
       return scope.op("Where", [open, soft, scope.floats(0)], {}, "soft");
     }
     case "hard-concrete": {
-      const stretched = scope.op("Sub", [scope.op("Mul", [sigmoid(), scope.floats(1.2)]), scope.floats(0.1)]);
+      const scaled = scope.op("Mul", [sigmoid(), scope.floats(gate.zeta - gate.gamma)]);
+      const stretched = scope.op("Add", [scaled, scope.floats(gate.gamma)]);
       return scope.op("Clip", [stretched, scope.floats(0), scope.floats(1)], {}, "soft");
     }
     case "gumbel":
       return toFloat(scope, scope.op("GreaterOrEqual", [logits, scope.floats(0)]), "soft");
   }
-}
-
-/**
- * The logits of a pool router.
- *
- * @param scope names and nodes
- * @param pooled `[B, 4, C]`, a row a cell
- * @param weights of the router
- * @returns `[B, K]`
- */
-export function routerLogits(scope: Scope, pooled: Value, weights: Weights): Value {
-  const squeeze = weights.get("squeeze.weight"); // [1, 1, C, hidden]
-  const gate = weights.get("gate.weight"); // [hidden, K]
-  const matrix = scope.weight("squeeze/weight", squeeze.data, squeeze.shape.slice(2));
-  const bias = weights.get("squeeze.bias").data;
-  const product = scope.op("MatMul", [pooled, matrix], {}, "squeeze/product");
-  const inner = scope.op("Relu", [scope.op("Add", [product, scope.weight("squeeze/bias", bias, [bias.length])])]);
-  const average = scope.op("ReduceMean", [inner], { axes: [1], keepdims: 0 }); // [B, hidden]
-  const gateBias = weights.get("gate.bias").data;
-  const linear = [
-    scope.weight("gate/weight", gate.data, gate.shape),
-    scope.weight("gate/bias", gateBias, [gateBias.length]),
-  ];
-  return scope.op("Gemm", [average, ...linear], {}, "logits");
 }
 
 // Groups a layer's values by node: the first are the paths', in order.
@@ -97,52 +73,66 @@ function byNode<T>(counts: readonly number[], values: readonly T[]): T[][] {
   return ends.map((end, i) => values.slice(end - counts[i]!, end));
 }
 
+// What follows from open paths, in one product that is clipped to 0 and 1: the paths themselves, nodes that run, nodes that are dropped.
+// [B, K] to [B, K + 2n]
+function flagsOf(scope: Scope, open: Value, counts: readonly number[]): Value {
+  const total = counts.reduce((a, b) => a + b, 0);
+  const nodes = counts.length;
+  const nodeOf = counts.flatMap((count, node) => Array<number>(count).fill(node));
+  const columns = total + 2 * nodes;
+  const matrix = new Float32Array(total * columns);
+  for (const [path, node] of nodeOf.entries()) {
+    matrix[path * columns + path] = 1;
+    matrix[path * columns + total + node] = 1;
+    matrix[path * columns + total + nodes + node] = -1;
+  }
+  const offsets = Float32Array.from({ length: columns }, (_, i) => Number(i >= total + nodes));
+  const sums = scope.op("Gemm", [open, scope.floats(matrix, [total, columns]), scope.floats(offsets)], {}, "sums");
+  return scope.op("Clip", [sums, scope.floats(0), scope.floats(1)], {}, "flags");
+}
+
 /**
  * The gates of a layer and what follows from them.
  *
  * @param scope names and nodes
- * @param logits `[B, K_i]` of each node
+ * @param logits `[B, K]`
  * @param counts K_i, the paths of each node
  * @param settings gate, threshold, value
  * @returns the decisions about the layer
  */
 export function routedGates(
   scope: Scope,
-  logits: readonly Value[],
+  logits: Value,
   counts: readonly number[],
-  settings: GateSettings,
+  settings: RoutingSettings,
 ): LayerGates {
   const total = counts.reduce((a, b) => a + b, 0);
   const nodes = counts.length;
-  const soft = applyGate(scope, scope.op("Concat", logits, { axis: 1 }, "logits"), settings.gate); // [B, K]
+  const soft = applyGate(scope, logits, settings.gate); // [B, K]
   const isOpen = scope.op("GreaterOrEqual", [soft, scope.floats(settings.threshold)], {}, "is_open");
   const open = toFloat(scope, isOpen, "open");
   const values =
     settings.gateValue === "binary" ? open : scope.op("Where", [isOpen, soft, scope.floats(0)], {}, "values");
-  const membership = counts.flatMap((count, node) =>
-    Array.from({ length: count }, () => Array.from({ length: nodes }, (_, i) => Number(i === node))),
-  );
-  const opened = scope.op("MatMul", [open, scope.floats(membership.flat(), [total, nodes])], {}, "opened");
-  const runs = scope.op("Min", [opened, scope.floats(1)], {}, "runs"); // [B, n]
-  const dropped = scope.op("Sub", [scope.floats(1), runs], {}, "dropped"); // [B, n]
-  const all = scope.op("Concat", [values, dropped], { axis: 1 });
-  const shaped = scope.op("Reshape", [all, scope.ints([-1, total + nodes, 1, 1])], {}, "factors");
-  const factors = scope.ops("Split", [shaped], total + nodes, { axis: 1 }, "factor"); // [B, 1, 1, 1] each
+  const flags = flagsOf(scope, open, counts);
+  const shaped = scope.op("Reshape", [values, scope.ints([-1, total, 1, 1])], {}, "factors");
+  const factors = total === 1 ? [shaped] : scope.ops("Split", [shaped], total, { axis: 1 }, "factor"); // [B, 1, 1, 1] each
   const conditions: Condition[] = settings.branches
-    ? conditionsOf(scope, [open, dropped, runs], total + 2 * nodes)
+    ? conditionsOf(scope, flags, total + 2 * nodes)
     : Array<Condition>(total + 2 * nodes).fill(true);
   const gates = factors.map((factor, i): PathGate => ({ open: conditions[i]!, factor }));
-  const paths = byNode(counts, gates);
-  const decided = paths.map((own, i): NodeGates => {
-    return { runs: conditions[total + nodes + i]!, paths: own, pass: gates[total + i]! };
+  const decided = byNode(counts, gates).map((paths, i): NodeGates => {
+    const dropped = (at: Scope) => {
+      const column = at.op("Gather", [flags, at.ints([total + nodes + i])], { axis: 1 });
+      return at.op("Reshape", [column, at.ints([-1, 1, 1, 1])], {}, "dropped");
+    };
+    return { runs: conditions[total + i]!, paths, drops: conditions[total + nodes + i]!, dropped };
   });
-  return { nodes: decided, values, open, runs };
+  return { nodes: decided, values, flags };
 }
 
 // Whether any image of the batch has a 1: a condition for each column.
-function conditionsOf(scope: Scope, flags: readonly Value[], columns: number): Value[] {
-  const joined = scope.op("Concat", flags, { axis: 1 }); // [B, columns]
-  const most = scope.op("ReduceMax", [joined], { axes: [0], keepdims: 1 });
+function conditionsOf(scope: Scope, flags: Value, columns: number): Value[] {
+  const most = scope.op("ReduceMax", [flags], { axes: [0], keepdims: 1 });
   const any = scope.op("Cast", [most], { to: 9 }, "any");
   return scope.ops("Split", [any], columns, { axis: 1 }, "needed"); // [1, 1] each
 }
@@ -158,7 +148,7 @@ function conditionsOf(scope: Scope, flags: readonly Value[], columns: number): V
 export function frozenGates(
   scope: Scope,
   gates: readonly (readonly number[])[],
-  { threshold, gateValue }: Pick<GateSettings, "threshold" | "gateValue">,
+  { threshold, gateValue }: Pick<RoutingSettings, "threshold" | "gateValue">,
 ): LayerGates {
   const nodes = gates.map((own): NodeGates => {
     const paths = own.map((gate): PathGate => {
@@ -166,14 +156,17 @@ export function frozenGates(
       return { open, gain: open && gateValue === "binary" ? 1 : gate };
     });
     const runs = paths.some(({ open }) => open === true);
-    return { runs, paths, pass: { open: !runs } };
+    return { runs, paths, drops: !runs, dropped: (at) => at.floats(1) };
   });
   const paths = nodes.flatMap((node) => node.paths);
   const row = (values: readonly number[]) => scope.floats(values, [1, values.length]);
   return {
     nodes,
     values: row(paths.map(({ open, gain }) => (open ? gain! : 0))),
-    open: row(paths.map(({ open }) => Number(open))),
-    runs: row(nodes.map(({ runs }) => Number(runs))),
+    flags: row(
+      [...paths, ...nodes.map(({ runs }) => ({ open: runs })), ...nodes.map(({ drops }) => ({ open: drops }))].map(
+        ({ open }) => Number(open),
+      ),
+    ),
   };
 }

@@ -13,8 +13,10 @@ export interface Grid {
   shapeAt(scale: number): Value;
   /** `[S]` int64: cells of every scale's map. */
   readonly cells: Value;
-  /** Averages a map of a scale to 2 × 2 bins: `[B, C, H, W]` to `[B, 4, C]`. */
-  pool(scope: Scope, x: Value, scale: number): Value;
+  /** `[S]`: rows and columns of every scale's maps, where they are known. */
+  readonly known: readonly (readonly [number, number])[] | undefined;
+  /** Averages a map of a scale to `bins` × `bins`: `[B, C, H, W]` to `[B, bins², C]`. */
+  pool(scope: Scope, x: Value, scale: number, bins: number): Value;
   /** Whether the finer scale has exactly twice the rows and columns of this one. */
   doubles(scale: number): Condition;
 }
@@ -30,27 +32,28 @@ export interface GridOptions {
   readonly branches: boolean;
 }
 
-// Bin i of 2 covers floor(i · n / 2) .. ceil((i + 1) · n / 2) - 1. [2, n], rows that sum to 1
-function binMatrix(n: number): Float32Array {
-  const [low, high] = [Math.floor(n / 2), Math.ceil(n / 2)];
-  return Float32Array.from({ length: 2 * n }, (_, i) => ((i < n ? i < high : i - n >= low) ? 1 / high : 0));
+// Bin i of b covers floor(i · n / b) .. ceil((i + 1) · n / b) - 1. [b, n], rows that sum to 1
+function binMatrix(n: number, bins: number): Float32Array {
+  return Float32Array.from({ length: bins * n }, (_, at) => {
+    const [i, cell] = [Math.floor(at / n), at % n];
+    const [start, end] = [Math.floor((i * n) / bins), Math.ceil(((i + 1) * n) / bins)];
+    return cell >= start && cell < end ? 1 / (end - start) : 0;
+  });
 }
 
 // The same in the graph, of n in a tensor [1].
-function binMatrixOf(scope: Scope, n: Value): Value {
-  const one = scope.ints(1);
-  const two = scope.ints([2]);
-  const scalar = scope.op("Squeeze", [n]);
-  const cell = scope.op("Range", [scope.ints(0), scalar, one], {}, "cell"); // [n]
-  const low = scope.op("Div", [n, two], {}, "low");
-  const high = scope.op("Div", [scope.op("Add", [n, one]), two], {}, "high");
-  const first = scope.op("Less", [cell, high]);
-  const second = scope.op("GreaterOrEqual", [cell, low]);
-  const rows = [first, second].map((row) =>
-    scope.op("Unsqueeze", [scope.op("Cast", [row], { to: 1 }), scope.ints([0])]),
-  );
-  const members = scope.op("Concat", rows, { axis: 0 }, "members"); // [2, n]
-  return scope.op("Div", [members, scope.op("Cast", [high], { to: 1 })], {}, "bins");
+function binMatrixOf(scope: Scope, n: Value, bins: number): Value {
+  const cell = scope.op("Range", [scope.ints(0), scope.op("Squeeze", [n]), scope.ints(1)], {}, "cell"); // [n]
+  const column = (values: readonly number[]) => scope.ints(values, [bins, 1]);
+  const indices = Array.from({ length: bins }, (_, i) => i);
+  const divided = (numerators: Value) => scope.op("Div", [numerators, scope.ints([bins])]);
+  const starts = divided(scope.op("Mul", [n, column(indices)])); // [b, 1]
+  const above = scope.op("Add", [scope.op("Mul", [n, column(indices.map((i) => i + 1))]), scope.ints([bins - 1])]);
+  const ends = divided(above);
+  const inside = scope.op("And", [scope.op("GreaterOrEqual", [cell, starts]), scope.op("Less", [cell, ends])]);
+  const members = scope.op("Cast", [inside], { to: 1 }, "members"); // [b, n]
+  const sizes = scope.op("Cast", [scope.op("Sub", [ends, starts])], { to: 1 });
+  return scope.op("Div", [members, sizes], {}, "bins");
 }
 
 /**
@@ -77,16 +80,16 @@ export function createGrid(scope: Scope, { channels, finest, size, branches }: G
   );
   const counts = sizes.map((hw) => scope.op("ReduceProd", [hw], { keepdims: 1 }));
   const cells = fixed ? scope.ints(fixed.map(([h, w]) => h * w)) : scope.op("Concat", counts, { axis: 0 }, "cells");
-  const matrices = new Map<number, Value>();
-  // [4, H · W]: the weight of each cell in each bin
-  const matrixAt = (s: number): Value => {
+  const matrices = new Map<string, Value>();
+  // [bins², H · W]: the weight of each cell in each bin
+  const matrixAt = (s: number, bins: number): Value => {
     const at = scope.at(`bins_${s}`);
     const [rows, columns] = fixed
-      ? fixed[s]!.map((n) => at.floats(binMatrix(n), [2, n]))
-      : at.ops("Split", [sizes[s]!], 2, { axis: 0 }).map((n) => binMatrixOf(at, n));
-    const byRow = at.op("Unsqueeze", [rows!, at.ints([1, 3])]); // [2, 1, H, 1]
-    const byColumn = at.op("Unsqueeze", [columns!, at.ints([0, 2])]); // [1, 2, 1, W]
-    return at.op("Reshape", [at.op("Mul", [byRow, byColumn]), at.ints([4, -1])], {}, "matrix");
+      ? fixed[s]!.map((n) => at.floats(binMatrix(n, bins), [bins, n]))
+      : at.ops("Split", [sizes[s]!], 2, { axis: 0 }).map((n) => binMatrixOf(at, n, bins));
+    const byRow = at.op("Unsqueeze", [rows!, at.ints([1, 3])]); // [b, 1, H, 1]
+    const byColumn = at.op("Unsqueeze", [columns!, at.ints([0, 2])]); // [1, b, 1, W]
+    return at.op("Reshape", [at.op("Mul", [byRow, byColumn]), at.ints([bins * bins, -1])], {}, "matrix");
   };
   const doubles = (s: number): Condition => {
     if (fixed) return fixed[s]!.every((n, i) => 2 * n === fixed[s - 1]![i]);
@@ -101,12 +104,14 @@ export function createGrid(scope: Scope, { channels, finest, size, branches }: G
     sizeAt: (s) => sizes[s]!,
     shapeAt: (s) => shapes[s]!,
     cells,
-    pool: (at, x, s) => {
-      if (!matrices.has(s)) matrices.set(s, matrixAt(s));
+    known: fixed,
+    pool: (at, x, s, bins) => {
+      const key = `${s} ${bins}`;
+      if (!matrices.has(key)) matrices.set(key, matrixAt(s, bins));
       const cellsOf = at.op("Reshape", [x, at.ints([0, channels[s]!, -1])], {}, "cells");
       // Runtimes merge the transposition into the product.
       const transposed = at.op("Transpose", [cellsOf], { perm: [0, 2, 1] });
-      return at.op("MatMul", [matrices.get(s)!, transposed], {}, "pool");
+      return at.op("MatMul", [matrices.get(key)!, transposed], {}, "pool");
     },
     doubles: (s) => conditions[s]!,
   };

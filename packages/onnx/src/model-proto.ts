@@ -9,7 +9,7 @@ import {
   writeInt,
   writeMessage,
   writeText,
-} from "./protobuf";
+} from "@caddet/core/protobuf";
 
 /** IR version 8 and operator set 17 belong together (ONNX 1.12): what runtimes of the last years take. */
 const IR_VERSION = 8;

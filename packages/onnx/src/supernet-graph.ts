@@ -2,6 +2,7 @@
 // beforehand leaves no branch behind, what it does not becomes an `If`. It means the same as the supernet's routed executor.
 import type { Size } from "@caddet/core";
 import { type RoutingNode, type Supernet, scaleSizes } from "@caddet/supernet";
+import { enlarge } from "./enlarge";
 import type { LayerGates, NodeGates, PathGate } from "./gates";
 import type { Condition, Scope, Value } from "./graph";
 import { createGrid, type Grid } from "./grid";
@@ -14,8 +15,8 @@ export interface DecidedNode {
   readonly node: RoutingNode;
   /** Names and nodes of its router. */
   readonly scope: Scope;
-  /** Averages its input to 2 × 2 cells: `[B, 4, C]`. */
-  pool(): Value;
+  /** Averages its input to `bins` × `bins` cells: `[B, bins², C]`. */
+  pool(bins: number): Value;
 }
 
 /** Decides about the nodes of one layer. */
@@ -48,11 +49,13 @@ export interface SupernetGraph {
 
 /** One of the maps that a node receives. */
 interface Term {
-  readonly open: Condition;
   readonly map: Value;
   /** Absent where the map has been multiplied already. */
   readonly factor?: Value | undefined;
 }
+
+/** What a node receives from one side: it finds out which maps are there, and goes on with these in that branch. */
+type Source = (scope: Scope, next: (branch: Scope, terms: readonly Term[]) => Value) => Value;
 
 // Stands for a map that is not there; no one reads it.
 const nothing = (scope: Scope): Value => scope.floats([0], [1, 1, 1, 1]);
@@ -62,19 +65,42 @@ const relu = (scope: Scope, x: Value, name = "relu") => scope.op("Relu", [x], {}
 const scaled = (scope: Scope, x: Value, factor: Value | undefined) =>
   factor === undefined ? x : scope.op("Mul", [x, factor], {}, "gated");
 
-/**
- * Sums the maps that are there. Which ones are is found term by term, so that absent maps cost nothing: neither zeros nor additions.
- */
-function sumOpen(scope: Scope, terms: readonly Term[], shape: Value, taken: readonly Term[] = []): Value {
-  const [first, ...rest] = terms;
-  if (first) {
-    return scope.when(
-      first.open,
+// A map that is there under a condition.
+const whereOpen =
+  (open: Condition, term: Term): Source =>
+  (scope, next) =>
+    scope.when(
+      open,
       "sum",
-      (branch) => sumOpen(branch, rest, shape, [...taken, first]),
-      (branch) => sumOpen(branch, rest, shape, taken),
+      (branch) => next(branch, [term]),
+      (branch) => next(branch, []),
     );
-  }
+
+// What a node gives its own scale: its map along keep, and its input for images that drop it; the input as it is where all do.
+const ownMap =
+  ([x, y]: readonly [Value, Value], gates: NodeGates, keep: PathGate, factor: Value | undefined): Source =>
+  (scope, next) =>
+    scope.when(
+      gates.runs,
+      "own",
+      (ran) =>
+        whereOpen(keep.open, { map: y, factor })(ran, (branch, kept) =>
+          branch.when(
+            gates.drops,
+            "sum",
+            (mixed) => next(mixed, [...kept, { map: x, factor: gates.dropped(mixed) }]),
+            (all) => next(all, kept),
+          ),
+        ),
+      (dropped) => next(dropped, [{ map: x }]),
+    );
+
+/**
+ * Sums the maps that are there. Which ones are is found source by source, so that absent maps cost nothing: neither zeros nor additions.
+ */
+function sumOpen(scope: Scope, sources: readonly Source[], shape: Value, taken: readonly Term[] = []): Value {
+  const [first, ...rest] = sources;
+  if (first) return first(scope, (branch, terms) => sumOpen(branch, rest, shape, [...taken, ...terms]));
   if (taken.length === 0) return scope.op("ConstantOfShape", [shape], {}, "zeros");
   return taken
     .map(({ map, factor }) => scaled(scope, map, factor))
@@ -92,34 +118,6 @@ function block(scope: Scope, input: Value, weights: Weights, sepConvs: number): 
     y = relu(at, i === sepConvs - 1 ? at.op("Add", [linear, x], {}, "residual") : linear);
   }
   return y;
-}
-
-// Twice the size by fixed factors, which runtimes have faster kernels for, or to any size; both with half-pixel centres.
-function enlarge(
-  scope: Scope,
-  x: Value,
-  scale: number,
-  channels: number,
-  grid: Grid,
-  factor: Value | undefined,
-): Value {
-  const settings = { mode: "linear", coordinate_transformation_mode: "half_pixel" };
-  const exact = grid.doubles(scale);
-  const twice = () => scope.op("Resize", [x, "", scope.floats([1, 1, 2, 2])], settings, "twice");
-  const resized = (at: Scope) => {
-    const batch = at.op("Shape", [x], { start: 0, end: 1 });
-    const shape = at.op("Concat", [batch, at.ints([channels]), grid.sizeAt(scale - 1)], { axis: 0 });
-    return at.op("Resize", [x, "", "", shape], settings, "resize");
-  };
-  if (exact === false) return scaled(scope, resized(scope), factor);
-  // Made outside of the branch: there, right behind the convolution, it is all but free.
-  const doubled = twice();
-  return scope.when(
-    exact,
-    "enlarge",
-    (branch) => scaled(branch, doubled, factor),
-    (branch) => scaled(branch, resized(branch), factor),
-  );
 }
 
 // What a node computes where it runs.
@@ -141,19 +139,20 @@ function sendPaths(
   [x, y]: readonly [Value, Value],
   gates: NodeGates,
   grid: Grid,
-  send: (scale: number, term: Term) => void,
+  send: (scale: number, source: Source) => void,
 ): void {
   const { scale } = node;
   const { channels } = net.space.shape;
   for (const [k, path] of node.paths.entries()) {
-    const { open, factor, gain }: PathGate = gates.paths[k]!;
-    if (open === false) continue;
+    const gate: PathGate = gates.paths[k]!;
+    const { open, factor, gain } = gate;
     const { kind } = net.space.paths[path]!;
     if (kind === "keep") {
       const own = gain === undefined || gain === 1 ? factor : scope.floats(gain);
-      send(scale, { open, map: y, factor: own });
+      send(scale, ownMap([x, y], gates, gate, own));
       continue;
     }
+    if (open === false) continue;
     const part = weights.at(kind);
     const map = scope.when(
       open,
@@ -167,32 +166,36 @@ function sendPaths(
         };
         const changed = relu(at, convolve(at, y, part.at("conv"), options));
         if (kind === "down") return scaled(at, changed, factor);
-        return enlarge(at, changed, scale, channels[scale - 1]!, grid, factor);
+        return enlarge(at, changed, { scale, channels: channels[scale - 1]!, grid, factor });
       },
       nothing,
     );
-    send(scale + (kind === "up" ? -1 : 1), { open, map });
+    send(scale + (kind === "up" ? -1 : 1), whereOpen(open, { map }));
   }
-  if (gates.pass.open !== false) send(scale, { open: gates.pass.open, map: x, factor: gates.pass.factor });
 }
 
-// MAdds of a batch: what each image opens times what it costs, which is a number a cell of one scale's map.
-function countMadds(scope: Scope, net: Supernet, grid: Grid, opened: Value, ran: Value): Value {
+// MAdds of a batch: what each image opens times what it costs, which is a number a cell of one scale's map. `flags` is by layer.
+function countMadds(scope: Scope, net: Supernet, grid: Grid, flags: readonly Value[]): Value {
   const { space } = net;
   const scales = space.shape.channels.length;
   const side = 8 * 2 ** scales;
   const cost = net.cost({ height: side, width: side });
   const cellsAt = (s: number) => (side / 8 / 2 ** s) ** 2;
-  const scaleOfPath = space.paths.map(({ kind, from }) => space.nodes[from]!.scale + (kind === "down" ? 1 : 0));
-  const scaleOf = [...scaleOfPath, ...space.nodes.map(({ scale }) => scale)];
-  const perCell = [...cost.perPath, ...cost.perNode].map((madds, i) => madds / cellsAt(scaleOf[i]!));
-  const each = scope.op(
-    "Mul",
-    [scope.op("Gather", [grid.cells, scope.ints(scaleOf)]), scope.ints(perCell)],
-    {},
-    "each",
-  );
-  const counted = scope.op("Cast", [scope.op("Concat", [opened, ran], { axis: 1 })], { to: 7 });
+  const columns = flags.flatMap((_, layer) => {
+    const nodes = [...space.nodes.entries()].filter(([, node]) => node.layer === layer);
+    const paths = nodes
+      .flatMap(([, node]) => node.paths)
+      .map((path) => {
+        const { kind, from } = space.paths[path]!;
+        return { madds: cost.perPath[path]!, scale: space.nodes[from]!.scale + (kind === "down" ? 1 : 0) };
+      });
+    const blocks = nodes.map(([n, { scale }]) => ({ madds: cost.perNode[n]!, scale }));
+    return [...paths, ...blocks, ...blocks.map(({ scale }) => ({ madds: 0, scale }))]; // dropped nodes cost nothing
+  });
+  const cells = scope.op("Gather", [grid.cells, scope.ints(columns.map(({ scale }) => scale))]);
+  const perCell = scope.ints(columns.map(({ madds, scale }) => madds / cellsAt(scale)));
+  const each = scope.op("Mul", [cells, perCell], {}, "each");
+  const counted = scope.op("Cast", [scope.op("Concat", flags, { axis: 1 }, "flags")], { to: 7 });
   const sum = scope.op("ReduceSum", [scope.op("Mul", [counted, each]), scope.ints([1])], { keepdims: 0 }, "sum");
   return scope.op("Cast", [sum], { to: 11 });
 }
@@ -219,14 +222,14 @@ export function buildSupernet(scope: Scope, options: SupernetGraphOptions): Supe
   const between = new Map<string, ValueInfo>();
   let maps = [finest];
   for (let layer = 0; layer < layers; layer++) {
-    const incoming = channels.map((): Term[] => []);
+    const incoming = channels.map((): Source[] => []);
     const nodes = space.nodes.filter((node) => node.layer === layer);
     const received = maps;
     const gates = decide(
       scope.at(`layer_${layer}/gates`),
       nodes.map((node) => {
         const at = scope.at(`node_${layer}_${node.scale}/router`);
-        return { node, scope: at, pool: () => grid.pool(at, received[node.scale]!, node.scale) };
+        return { node, scope: at, pool: (bins) => grid.pool(at, received[node.scale]!, node.scale, bins) };
       }),
     );
     decided.push(gates);
@@ -235,12 +238,14 @@ export function buildSupernet(scope: Scope, options: SupernetGraphOptions): Supe
       const x = maps[node.scale]!;
       const own = weights.at(`nodes.${layer}_${node.scale}`);
       const y = runBlock(at, x, own, sepConvs, gates.nodes[i]!.runs);
-      sendPaths(at, { net, weights: own }, node, [x, y], gates.nodes[i]!, grid, (to, term) => incoming[to]!.push(term));
+      sendPaths(at, { net, weights: own }, node, [x, y], gates.nodes[i]!, grid, (to, source) =>
+        incoming[to]!.push(source),
+      );
     }
     const reached = layer + 1 < layers ? Math.min(layer + 2, channels.length) : channels.length;
     maps = incoming
       .slice(0, reached)
-      .map((terms, s) => sumOpen(scope.at(`layer_${layer}/scale_${s}`), terms, grid.shapeAt(s)));
+      .map((sources, s) => sumOpen(scope.at(`layer_${layer}/scale_${s}`), sources, grid.shapeAt(s)));
     for (const [s, name] of maps.entries()) {
       const shape = ["batch", channels[s]!, ...(fixed?.[s] ?? [`rows_${s}`, `columns_${s}`])];
       between.set(name, { name, type: "float", shape });
@@ -248,14 +253,20 @@ export function buildSupernet(scope: Scope, options: SupernetGraphOptions): Supe
   }
   const project = maps.map((x, s) => convolve(scope.at(`project_${s}`), x, weights.at(`project.${s}`)));
   const extra = convolve(scope.at("extra"), project[project.length - 1]!, weights.at("extra"), { stride: 2 });
-  const joined = (name: string, of: (gates: LayerGates) => Value) =>
-    scope.op("Concat", decided.map(of), { axis: 1 }, name);
-  const opened = joined("open_paths", ({ open }) => open);
-  const ran = joined("run_nodes", ({ runs }) => runs);
   return {
     features: [...project, extra],
-    gates: joined("decided_gates", ({ values }) => values),
-    madds: countMadds(scope.at("cost"), net, grid, opened, ran),
+    gates: scope.op(
+      "Concat",
+      decided.map(({ values }) => values),
+      { axis: 1 },
+      "decided_gates",
+    ),
+    madds: countMadds(
+      scope.at("cost"),
+      net,
+      grid,
+      decided.map(({ flags }) => flags),
+    ),
     values: [...between.values()],
   };
 }

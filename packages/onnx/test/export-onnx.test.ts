@@ -9,15 +9,17 @@ import {
   type DetectionHead,
   type Detections,
   Module,
+  type Router,
   readState,
 } from "@caddet/core";
 import { composeDetector, type Detector } from "@caddet/detector";
+import { createPoolRouter, sigmoidGate, tanhGate } from "@caddet/router";
 import { createSupernet, PRESETS } from "@caddet/supernet";
 import * as tf from "@tensorflow/tfjs-core";
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { exportOnnx, type OnnxOptions } from "../src";
-import { type LookAlikeOptions, LookAlikeRouter } from "./look-alike-router";
+import { LookAlikeRouter, type RouterNode } from "./look-alike-router";
 import { fcosDetector, retinaDetector } from "./models";
 
 class GlassBackbone extends Module implements Backbone {
@@ -89,13 +91,14 @@ describe("refuses", () => {
     detector.dispose();
   });
 
-  const likely = (x: tf.Tensor) => tf.mul(tf.sigmoid(x), tf.cast(tf.greaterEqual(tf.sigmoid(x), 0.7), "float32"));
-  it.each<[string, Partial<LookAlikeOptions>]>([
-    ["another number of cells", { pool: 3 }],
-    ["a gate of its own threshold", { gate: likely }],
-    ["a gate of its own", { gate: (x) => tf.exp(tf.neg(tf.abs(x))) }],
-  ])("routers with %s, unless the route is fixed", async (_, options) => {
-    const router = (node: LookAlikeOptions) => new LookAlikeRouter({ ...node, ...options });
+  it.each<[string, (node: RouterNode) => Router]>([
+    ["of another class", (node) => new LookAlikeRouter(node)],
+    ["with a gate of one's own", (node) => createPoolRouter({ ...node, gate: (x) => tf.sigmoid(x) })],
+    [
+      "whose settings are not those of their weights",
+      (node) => Object.assign(new LookAlikeRouter(node), { settings: createPoolRouter(node).settings }),
+    ],
+  ])("routers %s, unless the route is fixed", async (_, router) => {
     await expectRefused(await fcosDetector({ backbone: { router } }), {}, /router of node 0_0 cannot be exported/);
     const detector = await fcosDetector({ backbone: { router } });
     expect((await exportOnnx(detector, { mode: "fixed", route: Array(19).fill(1) })).length).toBeGreaterThan(1000);
@@ -103,10 +106,9 @@ describe("refuses", () => {
   });
 
   it("routers that do not all have one gate", async () => {
-    const step = (x: tf.Tensor) => tf.cast(tf.greaterEqual(x, 0), "float32");
-    const router = ({ channels, paths, random }: LookAlikeOptions) =>
-      new LookAlikeRouter({ channels, paths, random, ...(channels === 8 ? { gate: step } : {}) });
-    await expectRefused(await fcosDetector({ backbone: { router } }), {}, /same gate .* got gumbel and tanh/);
+    const router = ({ channels, paths, random }: RouterNode) =>
+      createPoolRouter({ channels, paths, random, gate: channels === 8 ? sigmoidGate() : tanhGate() });
+    await expectRefused(await fcosDetector({ backbone: { router } }), {}, /same gate .*sigmoid.* and .*tanh/);
   });
 
   it("weights that are not finite", async () => {

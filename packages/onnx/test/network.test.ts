@@ -1,10 +1,11 @@
 // An exported network means what the supernet's executors mean, in every mode, for gates that differ from image to image.
 import { createRandom } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
+import { createPoolRouter, hardConcreteGate, type PoolRouterOptions, sigmoidGate } from "@caddet/router";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { exportOnnx, type OnnxOptions } from "../src";
-import { LookAlikeRouter } from "./look-alike-router";
+import type { RouterNode } from "./look-alike-router";
 import { expectClose, fcosDetector, netOf, randomImages, runModel } from "./models";
 
 const CASES = [
@@ -78,9 +79,33 @@ describe.each(["dynamic", "masked"] as const)("%s", (mode) => {
     detector.dispose();
   });
 
-  it("equals it with routers of another width", async () => {
-    const detector = await fcosDetector({ backbone: { router: (node) => new LookAlikeRouter(node) } });
+  it.each<[string, Partial<PoolRouterOptions>]>([
+    ["another width", { hidden: 5 }],
+    ["one cell", { pool: 1 }],
+    ["nine cells", { pool: 3 }],
+    ["a threshold of their own", { gate: sigmoidGate({ threshold: 0.7 }) }],
+    ["a stretch of their own", { gate: hardConcreteGate({ random: createRandom(0), gamma: -0.3, zeta: 1.2 }) }],
+  ])("equals it with routers of %s", async (_, options) => {
+    const router = (node: RouterNode) => createPoolRouter({ ...node, ...options });
+    const detector = await fcosDetector({ backbone: { router } });
     await compare(detector, { batch: 2, height: 40, width: 56 }, { mode });
+    const gates = await compare(
+      detector,
+      { batch: 2, height: 71, width: 93 },
+      { mode, size: { height: 71, width: 93 } },
+    );
+    expect(gates.some((value) => value === 0)).toBe(true);
+    expect(gates.some((value) => value > 0)).toBe(true);
+    detector.dispose();
+  });
+
+  it.each([
+    { height: 64, width: 104 }, // rows of every scale are half of the finer one's
+    { height: 104, width: 64 }, // columns are
+    { height: 71, width: 93 },
+  ])("equals it for a fixed size of $height × $width", async (size) => {
+    const detector = await fcosDetector({ preset: "small" });
+    await compare(detector, { batch: 2, ...size }, { mode, size });
     detector.dispose();
   });
 
