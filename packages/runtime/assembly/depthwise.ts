@@ -133,7 +133,7 @@ function slidePair(
   }
 }
 
-/** All rows of a 3×3 stride-1 window; `flip` reads the filter backwards. */
+/** All rows of a 3×3 stride-1 window of all images; `flip` reads the filter backwards. */
 function slide(
   batch: i32,
   inHeight: i32,
@@ -150,53 +150,73 @@ function slide(
   scratch: usize,
 ): void {
   const step = <usize>channels << 2;
-  const firstTap = flip ? filter + 8 * step : filter;
-  const tap = flip ? 0 - step : step;
-  const skipped = <usize>max(0, -left) * step;
   memory.fill(scratch, 0, DEPTHWISE_SCRATCH);
   for (let b = 0; b < batch; b++) {
     const image = source + <usize>(b * inHeight * inWidth) * step;
-    let oy = 0;
-    while (oy < outHeight) {
-      const y0 = oy - top;
-      if (y0 >= 0 && y0 + 4 <= inHeight && oy + 2 <= outHeight && (channels & 3) == 0) {
-        const from = image + <usize>(y0 * inWidth) * step + skipped;
-        const at = out + <usize>((b * outHeight + oy) * outWidth) * step;
-        const rowBytes = <usize>inWidth * step;
-        const outBytes = <usize>outWidth * step;
-        for (let o: usize = 0; o < step; o += 16) {
-          slidePair(from + o, rowBytes, inWidth, left, firstTap + o, tap, at + o, at + outBytes + o, step, outWidth);
-        }
-        oy += 2;
-        continue;
+    const to = out + <usize>(b * outHeight * outWidth) * step;
+    slideRows(inHeight, inWidth, outWidth, channels, top, left, image, filter, 0, outHeight, to, flip, scratch);
+  }
+}
+
+/** Rows `first` to `end` of one image, to `out`; `zeros` stands for a row in the padding. */
+function slideRows(
+  inHeight: i32,
+  inWidth: i32,
+  outWidth: i32,
+  channels: i32,
+  top: i32,
+  left: i32,
+  image: usize,
+  filter: usize,
+  first: i32,
+  end: i32,
+  out: usize,
+  flip: bool,
+  zeros: usize,
+): void {
+  const step = <usize>channels << 2;
+  const firstTap = flip ? filter + 8 * step : filter;
+  const tap = flip ? 0 - step : step;
+  const skipped = <usize>max(0, -left) * step;
+  const rowBytes = <usize>inWidth * step;
+  const outBytes = <usize>outWidth * step;
+  let oy = first;
+  while (oy < end) {
+    const y0 = oy - top;
+    const to = out + <usize>(oy - first) * outBytes;
+    if (y0 >= 0 && y0 + 4 <= inHeight && oy + 2 <= end && (channels & 3) == 0) {
+      const from = image + <usize>y0 * rowBytes + skipped;
+      for (let o: usize = 0; o < step; o += 16) {
+        slidePair(from + o, rowBytes, inWidth, left, firstTap + o, tap, to + o, to + outBytes + o, step, outWidth);
       }
-      const in0 = <u32>y0 < <u32>inHeight;
-      const in1 = <u32>(y0 + 1) < <u32>inHeight;
-      const in2 = <u32>(y0 + 2) < <u32>inHeight;
-      const row = image + <usize>(y0 * inWidth) * step + skipped;
-      const to = out + <usize>((b * outHeight + oy) * outWidth) * step;
-      for (let c = 0; c < channels; c += 4) {
-        const o = <usize>c << 2;
-        slideRow(
-          in0 ? row + o : scratch,
-          in1 ? row + <usize>inWidth * step + o : scratch,
-          in2 ? row + <usize>inWidth * 2 * step + o : scratch,
-          in0 ? step : 0,
-          in1 ? step : 0,
-          in2 ? step : 0,
-          inWidth,
-          left,
-          firstTap + o,
-          tap,
-          3 * tap,
-          to + o,
-          step,
-          outWidth,
-          channels - c,
-        );
-      }
-      oy++;
+      oy += 2;
+      continue;
     }
+    const in0 = <u32>y0 < <u32>inHeight;
+    const in1 = <u32>(y0 + 1) < <u32>inHeight;
+    const in2 = <u32>(y0 + 2) < <u32>inHeight;
+    const row = image + <usize>(y0 * inWidth) * step + skipped;
+    for (let c = 0; c < channels; c += 4) {
+      const o = <usize>c << 2;
+      slideRow(
+        in0 ? row + o : zeros,
+        in1 ? row + rowBytes + o : zeros,
+        in2 ? row + 2 * rowBytes + o : zeros,
+        in0 ? step : 0,
+        in1 ? step : 0,
+        in2 ? step : 0,
+        inWidth,
+        left,
+        firstTap + o,
+        tap,
+        3 * tap,
+        to + o,
+        step,
+        outWidth,
+        channels - c,
+      );
+    }
+    oy++;
   }
 }
 
@@ -215,23 +235,48 @@ export function depthwise(g: Geometry, x: usize, filter: usize, y: usize, scratc
     return;
   }
   const step = <usize>g.inChannels << 2;
-  const fast = g.filterHeight == 3 && g.filterWidth == 3;
-  let to = y;
   for (let b = 0; b < g.batch; b++) {
     const image = x + <usize>(b * g.inHeight * g.inWidth) * step;
-    for (let oy = 0; oy < g.outHeight; oy++) {
-      const iy = oy * g.strideHeight - g.padTop;
-      const rowsInside = iy >= 0 && iy + 3 <= g.inHeight;
-      for (let ox = 0; ox < g.outWidth; ox++) {
-        const ix = ox * g.strideWidth - g.padLeft;
-        const window = image + <usize>(iy * g.inWidth + ix) * step;
-        if (fast && rowsInside && ix >= 0 && ix + 3 <= g.inWidth) {
-          pixelThree(window, <usize>g.inWidth * step, filter, step, to, g.inChannels);
-        } else {
-          pixelAny(g, image, iy, ix, filter, to);
-        }
-        to += step;
+    const to = y + <usize>(b * g.outHeight * g.outWidth) * step;
+    pixelRows(g, image, filter, 0, g.outHeight, to);
+  }
+}
+
+/** Rows `first` to `end` of one image's result, to `out`; `zeros` are 16 bytes of zeros. */
+export function depthwiseRows(
+  g: Geometry,
+  image: usize,
+  filter: usize,
+  first: i32,
+  end: i32,
+  out: usize,
+  zeros: usize,
+): void {
+  if (isSlide(g)) {
+    slideRows(
+      g.inHeight, g.inWidth, g.outWidth, g.inChannels,
+      g.padTop, g.padLeft, image, filter, first, end, out, false, zeros,
+    );
+  } else pixelRows(g, image, filter, first, end, out);
+}
+
+/** The same pixel by pixel, any stride and filter. */
+function pixelRows(g: Geometry, image: usize, filter: usize, first: i32, end: i32, out: usize): void {
+  const step = <usize>g.inChannels << 2;
+  const fast = g.filterHeight == 3 && g.filterWidth == 3;
+  let to = out;
+  for (let oy = first; oy < end; oy++) {
+    const iy = oy * g.strideHeight - g.padTop;
+    const rowsInside = iy >= 0 && iy + 3 <= g.inHeight;
+    for (let ox = 0; ox < g.outWidth; ox++) {
+      const ix = ox * g.strideWidth - g.padLeft;
+      const window = image + <usize>(iy * g.inWidth + ix) * step;
+      if (fast && rowsInside && ix >= 0 && ix + 3 <= g.inWidth) {
+        pixelThree(window, <usize>g.inWidth * step, filter, step, to, g.inChannels);
+      } else {
+        pixelAny(g, image, iy, ix, filter, to);
       }
+      to += step;
     }
   }
 }

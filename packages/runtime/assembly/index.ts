@@ -10,11 +10,13 @@ export {
 } from "./convolution";
 export { matMul, matMulScratch } from "./matmul";
 export { DEPTHWISE_SCRATCH, depthwise, depthwiseBackpropInput } from "./depthwise";
+export { sepConv, sepConvScratch } from "./separable";
 export { DEPTHWISE_FILTER_SCRATCH, depthwiseBackpropFilter } from "./depthwise-filter";
 export { multiplierBackpropFilter, multiplierBackpropInput } from "./multiplier";
 export { fill, gatherSlices, repeatSlices, segmentSum } from "./plain";
 export { FOCAL_SCRATCH, focalLoss } from "./focal";
 export { gatedSum, gatedSumGrad } from "./gates";
+export { mix } from "./mixing";
 export { norm, normGrad, normScratch } from "./normalisation";
 export { adamW, sgd, sumOfSquares } from "./optimiser";
 export { biasAndClamp } from "./channels";

@@ -6,6 +6,7 @@ export type RuntimeErrorCode =
   | "backend-unavailable"
   | "backend-unknown"
   | "backend-wrong"
+  | "install-failed"
   | "kernel-unsupported"
   | "kernel-input"
   | "simd-missing";

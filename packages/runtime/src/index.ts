@@ -3,3 +3,4 @@ export { RuntimeError, type RuntimeErrorCode, type RuntimeErrorDetails } from ".
 export { registerFallbackKernels } from "./fallback-kernels";
 export { registerGradients } from "./gradients";
 export { registerWasmKernels } from "./kernels";
+export { registerNativeKernels } from "./kernels/native";

@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { expectClose, type Input, onWasm, seeded, sizeOf, uniform, useWasm } from "./harness";
+import { expectClose, type Input, KERNEL_BACKENDS, runKernel, seeded, sizeOf, uniform, useBackend } from "./harness";
 
-beforeAll(useWasm);
+describe.each(KERNEL_BACKENDS.filter(({ present }) => present))("CaddetGatedSum on $name", (backend) => {
+  beforeAll(() => useBackend(backend));
+  const on = (kernel: string, inputs: Record<string, Input>) => runKernel(backend.tfBackend, kernel, inputs);
 
-describe("CaddetGatedSum", () => {
   it("and its gradient agree with double precision, over paths, batches and odd sizes", () => {
     const random = seeded(9);
     for (const [paths, shape] of [
@@ -33,9 +34,9 @@ describe("CaddetGatedSum", () => {
       }
       // The second time, the result's memory holds what the first left there.
       for (let round = 0; round < 2; round++) {
-        expectClose(onWasm("CaddetGatedSum", { gates, ...xs })[0]!, { values: sum, shape });
+        expectClose(on("CaddetGatedSum", { gates, ...xs })[0]!, { values: sum, shape });
       }
-      const outputs = onWasm("CaddetGatedSumGrad", { dy, gates, ...xs });
+      const outputs = on("CaddetGatedSumGrad", { dy, gates, ...xs });
       expect(outputs).toHaveLength(paths + 1);
       expectClose(outputs[0]!, { values: dgates, shape: gates.shape });
       for (let k = 0; k < paths; k++) expectClose(outputs[k + 1]!, { values: dxs[k]!, shape });
@@ -45,10 +46,8 @@ describe("CaddetGatedSum", () => {
   it("names the path that is missing or of another shape", () => {
     const random = seeded(1);
     const [gates, x0] = [uniform(random, [1, 2]), uniform(random, [1, 2, 2, 4])];
-    expect(() => onWasm("CaddetGatedSum", { gates, x0 })).toThrow(/no input 'x1'/);
+    expect(() => on("CaddetGatedSum", { gates, x0 })).toThrow(/no input 'x1'/);
     const x1 = uniform(random, [1, 2, 4, 4]);
-    expect(() => onWasm("CaddetGatedSum", { gates, x0, x1 })).toThrow(
-      /'x1' of shape \[1,2,4,4\]; expected \[1,2,2,4\]/,
-    );
+    expect(() => on("CaddetGatedSum", { gates, x0, x1 })).toThrow(/'x1' of shape \[1,2,4,4\]; expected \[1,2,2,4\]/);
   });
 });

@@ -1,9 +1,12 @@
-// Runs one kernel on the wasm backend and hands back plain numbers, with a check that it neither leaks tensors nor heap.
+// Runs one kernel on a backend and hands back plain numbers, with a check that it leaves no tensor behind, neither TensorFlow.js' nor,
+// on tfjs-node, libtensorflow's.
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import { registerWasmKernels } from "../src/kernels";
+import { prepareBackend } from "../src/node";
+import { findPackage } from "../src/node/packages";
 
 export interface Input {
   values: Float32Array | Int32Array;
@@ -41,10 +44,48 @@ export async function useWasm(): Promise<void> {
   await tf.setBackend("wasm");
 }
 
-function call(backend: string, kernel: string, inputs: Record<string, Input>, attrs: Attrs): Input[] {
+/** A backend that has @caddet's kernels. */
+export interface KernelBackend {
+  /** As this package calls it. */
+  readonly name: "wasm" | "tfjs-node";
+  /** As TensorFlow.js does. */
+  readonly tfBackend: string;
+  /** Whether it is installed. */
+  readonly present: boolean;
+}
+
+export const KERNEL_BACKENDS: readonly KernelBackend[] = [
+  { name: "wasm", tfBackend: "wasm", present: true },
+  { name: "tfjs-node", tfBackend: "tensorflow", present: findPackage("@tensorflow/tfjs-node") !== undefined },
+];
+
+/** Loads a backend with its kernels. */
+export async function useBackend({ name }: KernelBackend): Promise<void> {
+  await prepareBackend({ backend: name });
+  await useWasm();
+}
+
+interface NativeBackend {
+  readonly binding?: { getNumOfTensors(): number };
+}
+
+const handles = () => (tf.backend() as NativeBackend).binding?.getNumOfTensors();
+
+/** The kernel's outputs on a backend. */
+export function runKernel(backend: string, kernel: string, inputs: Record<string, Input>, attrs: Attrs = {}): Input[] {
   tf.setBackend(backend);
-  const before = tf.memory().numTensors;
-  const results = tf.tidy(() => {
+  // The first call makes the constants that the kernels keep.
+  if (handles() !== undefined) compute(kernel, inputs, attrs);
+  const [before, handlesBefore] = [tf.memory().numTensors, handles()];
+  const results = compute(kernel, inputs, attrs);
+  expect(tf.memory().numTensors, `${kernel} leaks tensors on ${backend}`).toBe(before);
+  expect(handles(), `${kernel} leaks handles on ${backend}`).toBe(handlesBefore);
+  tf.setBackend("wasm");
+  return results;
+}
+
+function compute(kernel: string, inputs: Record<string, Input>, attrs: Attrs): Input[] {
+  return tf.tidy(() => {
     const tensors: Record<string, tf.Tensor> = {};
     for (const [name, { values, shape }] of Object.entries(inputs)) {
       tensors[name] = tf.tensor(values, shape, values instanceof Int32Array ? "int32" : "float32");
@@ -55,19 +96,16 @@ function call(backend: string, kernel: string, inputs: Record<string, Input>, at
       shape: output.shape,
     }));
   });
-  expect(tf.memory().numTensors, `${kernel} leaks tensors on ${backend}`).toBe(before);
-  tf.setBackend("wasm");
-  return results;
 }
 
 /** The kernel's outputs on the wasm backend. */
 export function onWasm(kernel: string, inputs: Record<string, Input>, attrs: Attrs = {}): Input[] {
-  return call("wasm", kernel, inputs, attrs);
+  return runKernel("wasm", kernel, inputs, attrs);
 }
 
 /** The kernel's outputs on the cpu backend. */
 export function onCpu(kernel: string, inputs: Record<string, Input>, attrs: Attrs = {}): Input[] {
-  return call("cpu", kernel, inputs, attrs);
+  return runKernel("cpu", kernel, inputs, attrs);
 }
 
 /** Fails unless all values agree to `tolerance`, relative to the largest expected magnitude. */

@@ -50,7 +50,9 @@ export async function installPackage(): Promise<InstalledPackage> {
     async run(format, source) {
       const file = join(folder, `program.${format}`);
       writeFileSync(file, source);
-      const { stdout } = await run(process.execPath, [file], { cwd: folder });
+      // What whoever runs the tests has installed is not there.
+      const env = { ...process.env, NODE_PATH: "", CADDET_NATIVE_FOLDER: join(folder, "native") };
+      const { stdout } = await run(process.execPath, [file], { cwd: folder, env });
       return JSON.parse(stdout);
     },
     remove: () => rmSync(folder, { recursive: true }),

@@ -1,6 +1,18 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { expectClose, type Input, onWasm, seeded, sizeOf, uniform, useWasm } from "./harness";
+import {
+  type Attrs,
+  expectClose,
+  type Input,
+  KERNEL_BACKENDS,
+  onWasm,
+  runKernel,
+  seeded,
+  sizeOf,
+  uniform,
+  useBackend,
+  useWasm,
+} from "./harness";
 
 beforeAll(useWasm);
 
@@ -76,32 +88,43 @@ describe.each(sizes)("a resize of $x to $to", ({ x: shape, to }) => {
     const [dx] = onWasm(tf.ResizeBilinearGrad, { images: x, dy }, attrs);
     expectClose(dx!, apply(dy, rows, columns, true), 1e-5);
   });
-
-  it("has half-pixel centres in the kernel of our own", () => {
-    const [rows, columns] = [weights(h, height, false, true), weights(w, width, false, true)];
-    const [dx] = onWasm("CaddetResizeBilinearGrad", { dy }, { height: h, width: w });
-    expectClose(dx!, apply(dy, rows, columns, true), 1e-5);
-  });
 });
 
-describe("CaddetAdaptivePool", () => {
-  it.each([
-    { shape: [2, 4, 6, 8], bins: 2 },
-    { shape: [1, 5, 7, 3], bins: 2 },
-    { shape: [3, 1, 2, 5], bins: 2 },
-    { shape: [1, 7, 8, 13], bins: 3 },
-  ])("and its gradient agree with the bins of $shape into $bins", ({ shape, bins }) => {
-    const [b, h, w, c] = shape as [number, number, number, number];
-    const random = seeded(sizeOf(shape));
-    const x = uniform(random, shape);
-    const [rows, columns] = [poolWeights(h, bins), poolWeights(w, bins)];
-    const pooled = apply(x, rows, columns, false);
-    expectClose(onWasm("CaddetAdaptivePool", { x }, { bins })[0]!, { ...pooled, shape: [b, bins * bins, c] }, 1e-5);
-    const dy = uniform(random, [b, bins, bins, c]);
-    const dx = apply(dy, rows, columns, true);
-    const flat = { values: dy.values, shape: [b, bins * bins, c] };
-    const [got] = onWasm("CaddetAdaptivePoolGrad", { dy: flat }, { bins, height: h, width: w });
-    expectClose(got!, dx, 1e-5);
-    expect(() => onWasm("CaddetAdaptivePoolGrad", { dy }, { bins, height: h, width: w })).toThrow(/'dy' of shape/);
+for (const backend of KERNEL_BACKENDS) {
+  describe.skipIf(!backend.present)(`on ${backend.name}`, () => {
+    beforeAll(() => useBackend(backend));
+    const on = (kernel: string, inputs: Record<string, Input>, attrs: Attrs) =>
+      runKernel(backend.tfBackend, kernel, inputs, attrs);
+
+    it.each(sizes)("CaddetResizeBilinearGrad of $x to $to has half-pixel centres", ({ x: shape, to }) => {
+      const [b, h, w, c] = shape as [number, number, number, number];
+      const [height, width] = to as [number, number];
+      const dy = uniform(seeded(sizeOf(shape)), [b, height, width, c]);
+      const [rows, columns] = [weights(h, height, false, true), weights(w, width, false, true)];
+      const [dx] = on("CaddetResizeBilinearGrad", { dy }, { height: h, width: w });
+      expectClose(dx!, apply(dy, rows, columns, true), 1e-5);
+    });
+
+    describe("CaddetAdaptivePool", () => {
+      it.each([
+        { shape: [2, 4, 6, 8], bins: 2 },
+        { shape: [1, 5, 7, 3], bins: 2 },
+        { shape: [3, 1, 2, 5], bins: 2 },
+        { shape: [1, 7, 8, 13], bins: 3 },
+      ])("and its gradient agree with the bins of $shape into $bins", ({ shape, bins }) => {
+        const [b, h, w, c] = shape as [number, number, number, number];
+        const random = seeded(sizeOf(shape));
+        const x = uniform(random, shape);
+        const [rows, columns] = [poolWeights(h, bins), poolWeights(w, bins)];
+        const pooled = apply(x, rows, columns, false);
+        expectClose(on("CaddetAdaptivePool", { x }, { bins })[0]!, { ...pooled, shape: [b, bins * bins, c] }, 1e-5);
+        const dy = uniform(random, [b, bins, bins, c]);
+        const dx = apply(dy, rows, columns, true);
+        const flat = { values: dy.values, shape: [b, bins * bins, c] };
+        const [got] = on("CaddetAdaptivePoolGrad", { dy: flat }, { bins, height: h, width: w });
+        expectClose(got!, dx, 1e-5);
+        expect(() => on("CaddetAdaptivePoolGrad", { dy }, { bins, height: h, width: w })).toThrow(/'dy' of shape/);
+      });
+    });
   });
-});
+}

@@ -8,7 +8,8 @@ export const GATED_SUM = "CaddetGatedSum";
 /** Inputs `dy`, `gates`, `x0` .. → `dgates [B, K]`, `dx0` .. `dx{K-1}`. */
 export const GATED_SUM_GRAD = "CaddetGatedSumGrad";
 
-function pathsOf(kernel: string, inputs: NamedTensorInfoMap, gates: TensorInfo): TensorInfo[] {
+/** The maps `x0` .. that the gates weigh. */
+export function pathsOf(kernel: string, inputs: NamedTensorInfoMap, gates: TensorInfo): TensorInfo[] {
   const count = gates.shape[1] ?? 0;
   const paths = Array.from({ length: count }, (_, k) => inputOf(kernel, inputs, `x${k}`));
   const shape = inputOf(kernel, inputs, "x0").shape;

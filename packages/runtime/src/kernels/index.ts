@@ -15,7 +15,13 @@ import { focalLossKernel } from "./focal-loss";
 import { gatedSumGradKernel, gatedSumKernel } from "./gates";
 import { identityKernel } from "./identity";
 import { batchMatMulKernel } from "./matmul";
-import { batchNormGradKernel, batchNormKernel, groupNormGradKernel, groupNormKernel } from "./normalisation";
+import {
+  batchNormGradKernel,
+  batchNormKernel,
+  groupNormGradKernel,
+  groupNormKernel,
+  movingMomentsKernel,
+} from "./normalisation";
 import { adamWKernel, sgdKernel, sumOfSquaresKernel } from "./optimiser";
 import { meanKernel, sumKernel } from "./reduction";
 import {
@@ -25,6 +31,7 @@ import {
   tfjsResizeGradKernel,
 } from "./resampling";
 import { unsortedSegmentSumKernel } from "./segment-sum";
+import { sepConvKernel } from "./separable";
 
 const own = new WeakSet<KernelConfig>();
 
@@ -38,6 +45,8 @@ const kernels: readonly KernelConfig[] = [
   batchNormGradKernel,
   groupNormKernel,
   groupNormGradKernel,
+  movingMomentsKernel,
+  sepConvKernel,
   gatedSumKernel,
   gatedSumGradKernel,
   sgdKernel,

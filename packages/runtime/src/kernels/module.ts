@@ -45,6 +45,18 @@ export interface KernelExports {
   depthwise: Convolution;
   depthwiseBackpropInput: Convolution;
   depthwiseBackpropFilter: Convolution;
+  sepConvScratch: Scratch;
+  sepConv(
+    geometry: number,
+    x: number,
+    depthwise: number,
+    pointwise: number,
+    bias: number,
+    residual: number,
+    y: number,
+    floor: number,
+    scratch: number,
+  ): void;
   multiplierBackpropInput(geometry: number, dy: number, filter: number, out: number): void;
   multiplierBackpropFilter(geometry: number, x: number, dy: number, out: number): void;
   fill(to: number, count: number, value: number): void;
@@ -126,6 +138,7 @@ export interface KernelExports {
     shrink: number,
   ): void;
   sumOfSquares(x: number, size: number): number;
+  mix(a: number, b: number, out: number, size: number, weightOfA: number, weightOfB: number): void;
   focalLoss(
     logits: number,
     labels: number,

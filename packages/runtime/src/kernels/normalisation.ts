@@ -14,7 +14,14 @@ export const GROUP_NORM = "CaddetGroupNorm";
 /** Inputs `dy`, `x`, `y`, `scale`, `mean`, `variance` → `dx`, `dscale`, `doffset`. */
 export const GROUP_NORM_GRAD = "CaddetGroupNormGrad";
 
-interface Layout {
+/**
+ * Inputs `runningMean`, `runningVariance`, `mean`, `variance`, all `[C]`; attributes `momentum`, the batch's weight, and `unbias`, the
+ * factor that makes its variance unbiased → the next running mean and variance.
+ */
+export const MOVING_MOMENTS = "CaddetMovingMoments";
+
+/** Sizes of a normalisation. */
+export interface Layout {
   images: number;
   rows: number;
   channels: number;
@@ -28,7 +35,8 @@ function batchLayout(x: TensorInfo): Layout {
   return { images: 1, rows: sizeOf(x.shape.slice(0, -1)), channels, groups: channels, statistics: [channels] };
 }
 
-function groupLayout(kernel: string, x: TensorInfo, attrs: NamedAttrMap): Layout {
+/** The sizes of a group normalisation. */
+export function groupLayout(kernel: string, x: TensorInfo, attrs: NamedAttrMap): Layout {
   const channels = x.shape.at(-1) ?? 1;
   const groups = attrs.groups as number;
   if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
@@ -41,7 +49,8 @@ function groupLayout(kernel: string, x: TensorInfo, attrs: NamedAttrMap): Layout
   return { images, rows: sizeOf(x.shape.slice(1, -1)), channels, groups, statistics: [images, groups] };
 }
 
-function isRelu(kernel: string, attrs: NamedAttrMap): number {
+/** 1 where a ReLU follows, 0 where nothing does. */
+export function isRelu(kernel: string, attrs: NamedAttrMap): number {
   const activation = attrs.activation ?? "linear";
   if (activation === "relu") return 1;
   if (activation === "linear") return 0;
@@ -146,3 +155,23 @@ export const groupNormGradKernel = wasmKernel(GROUP_NORM_GRAD, (heap, inputs, at
     groupLayout(GROUP_NORM_GRAD, inputOf(GROUP_NORM_GRAD, inputs, "x"), attrs),
   ),
 );
+
+export const movingMomentsKernel = wasmKernel(MOVING_MOMENTS, (heap, inputs, attrs) => {
+  const { momentum, unbias } = attrs as Record<string, number>;
+  const moved = (running: string, batch: string, weight: number) => {
+    const old = inputOf(MOVING_MOMENTS, inputs, running);
+    const own = inputOf(MOVING_MOMENTS, inputs, batch);
+    expectShape(MOVING_MOMENTS, batch, own, old.shape);
+    const next = makeOutput(heap, old.shape);
+    heap.exports.mix(
+      addressOf(heap, old),
+      addressOf(heap, own),
+      addressOf(heap, next),
+      sizeOf(old.shape),
+      1 - momentum!,
+      weight,
+    );
+    return next;
+  };
+  return [moved("runningMean", "mean", momentum!), moved("runningVariance", "variance", momentum! * unbias!)];
+});

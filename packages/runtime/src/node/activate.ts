@@ -6,7 +6,10 @@ import util from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import { registerWasmKernels } from "../kernels";
 import { kernelBuild } from "../kernels/module";
+import { registerNativeKernels } from "../kernels/native";
+import { registerNativeConvolutions } from "../kernels/native/fused-convolution";
 import { type BackendName, PACKAGES, TF_BACKENDS } from "./backend-name";
+import { restoreLegacyUtil } from "./legacy-util";
 import { findPackage, loadFile } from "./packages";
 
 function mainOf(name: string): string {
@@ -16,13 +19,12 @@ function mainOf(name: string): string {
 }
 
 function loadTensorflow(name: BackendName): void {
-  // Node 23 removed these two; tfjs-node 4.22 calls them.
-  const legacy = util as unknown as Record<string, unknown>;
-  legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  legacy.isArray ??= Array.isArray;
+  restoreLegacyUtil(util);
   // libtensorflow reports its build flags on stderr otherwise; warnings stay.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
   loadFile(mainOf(PACKAGES[name]));
+  registerNativeConvolutions();
+  registerNativeKernels();
 }
 
 interface Dawn {

@@ -1,5 +1,8 @@
-// Where npm packages lie, seen from this package, in the ESM and in the CJS build. Finding one does not load it.
+// Where npm packages lie, seen from this package, in the ESM and in the CJS build, or in this user's native install. Finding one does
+// not load it.
 import { createRequire } from "node:module";
+import { PACKAGES } from "./backend-name";
+import { nativeFolder } from "./native/folder";
 
 const require = createRequire(import.meta.url);
 
@@ -7,6 +10,15 @@ const require = createRequire(import.meta.url);
 export function findPackage(name: string): string | undefined {
   try {
     return require.resolve(name);
+  } catch {
+    return findNative(name);
+  }
+}
+
+function findNative(name: string): string | undefined {
+  if (name !== PACKAGES["tfjs-node"]) return undefined;
+  try {
+    return require.resolve(name, { paths: [nativeFolder()] });
   } catch {
     return undefined;
   }

@@ -73,9 +73,13 @@ function readResult(stdout: string): ProbeResult | undefined {
   return line === undefined ? undefined : (JSON.parse(line.slice(MARK.length)) as ProbeResult);
 }
 
-/** Tries a backend out; never throws, and leaves this process as it is. */
-export function probeBackend(name: BackendName): Promise<ProbeResult> {
-  const main = findPackage(PACKAGES[name]);
+/**
+ * Tries a backend out; never throws, and leaves this process as it is.
+ *
+ * @param name which one
+ * @param main the main file of its package, by default the one that would be loaded
+ */
+export function probeBackend(name: BackendName, main = findPackage(PACKAGES[name])): Promise<ProbeResult> {
   const backend = name === "webgpu" ? findPackage("@tensorflow/tfjs-backend-webgpu") : main;
   const core = findPackage("@tensorflow/tfjs-core");
   if (main === undefined || backend === undefined || core === undefined) return Promise.resolve({ status: "missing" });
