@@ -1,7 +1,8 @@
 // The dense executor: every node runs, gates multiply what its paths carry (paper §3.1). Differentiable and batched; the meaning that
 // routed.ts must reproduce.
-import { type BackboneOutput, gatedSum, tidy } from "@caddet/core";
+import { type BackboneOutput, checkpointed, gatedSum, type Module, tidy } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
+import type { RoutingNode } from "./routing-space";
 import type { Supernet } from "./supernet";
 
 /** `[width, K]`: column k has its only 1 in row `rows[k]` (tf.oneHot refuses width 1). */
@@ -39,65 +40,101 @@ interface Incoming {
   readonly column: number;
 }
 
+interface IndexedNode extends RoutingNode {
+  readonly index: number;
+}
+
+// Blocks and paths of one layer. `maps` is by scale, `factors` [B, K] has a column a path and one more a node, in their order.
+function runLayer(
+  net: Supernet,
+  nodes: readonly IndexedNode[],
+  maps: readonly tf.Tensor4D[],
+  factors: tf.Tensor2D,
+  training: boolean,
+): tf.Tensor4D[] {
+  const incoming = net.space.shape.channels.map((): Incoming[] => []); // by the scale that receives
+  let column = 0;
+  for (const { index, scale, paths } of nodes) {
+    const x = maps[scale]!;
+    const y = net.nodes[index]!.computeBlock(x, training);
+    for (const path of paths) {
+      const { kind } = net.space.paths[path]!;
+      const target = scale + (kind === "up" ? -1 : kind === "down" ? 1 : 0);
+      const finer = maps[scale - 1];
+      const upSize = finer && ([finer.shape[1], finer.shape[2]] as const);
+      const map = net.nodes[index]!.computePath(kind, y, upSize, training);
+      incoming[target]!.push({ map, column: column++ });
+    }
+    incoming[scale]!.push({ map: x, column: column++ });
+  }
+  return incoming
+    .filter((terms) => terms.length > 0)
+    .map((terms) => {
+      const columns = terms.map((t) => t.column);
+      return gatedSum(
+        terms.map((t) => t.map),
+        tf.matMul(factors, selection(columns, column)),
+      );
+    });
+}
+
+const variablesOf = (modules: readonly Module[]) =>
+  modules.flatMap((m) => [...m.namedParameters().values()].map(({ variable }) => variable));
+
+/** What {@link forwardDense} is told. */
+export interface DenseOptions {
+  /** Batch statistics in BN. */
+  readonly training: boolean;
+  /** `[B or 1, P]`: gates in place of the routers'. */
+  readonly gates?: tf.Tensor2D | undefined;
+  /** Keep the maps between the layers only, and run stem and layers again for their gradients. Routers run once. */
+  readonly checkpoint: boolean;
+}
+
 /**
  * Runs a whole supernet.
  *
  * @param net the supernet
  * @param images `[B, H, W, 3]`
- * @param training batch statistics in BN
- * @param forced `[B or 1, P]`: gates in place of the routers'
+ * @param options training, gates, checkpointing
  * @returns pyramid and gates `[B, P]`; everything else is freed
  */
-export function forwardDense(net: Supernet, images: tf.Tensor4D, training: boolean, forced?: tf.Tensor2D) {
-  return tidy((): Required<BackboneOutput> => {
-    const { space, threshold } = net;
-    const batch = images.shape[0];
-    const gatesOf = (i: number, x: tf.Tensor4D): tf.Tensor2D => {
-      if (!forced) return net.nodes[i]!.router.forward(x, { training });
-      const { paths } = space.nodes[i]!;
-      const own = tf.slice(forced, [0, paths[0]!], [-1, paths.length]);
-      return own.shape[0] === batch ? own : tf.tile(own, [batch, 1]);
-    };
+export function forwardDense(
+  net: Supernet,
+  images: tf.Tensor4D,
+  { training, gates: forced, checkpoint }: DenseOptions,
+): Required<BackboneOutput> {
+  const { space, threshold } = net;
+  const batch = images.shape[0];
+  const gatesOf = ({ index, paths }: IndexedNode, x: tf.Tensor4D): tf.Tensor2D => {
+    if (!forced) return net.nodes[index]!.router.forward(x, { training });
+    const own = tf.slice(forced, [0, paths[0]!], [-1, paths.length]);
+    return own.shape[0] === batch ? own : tf.tile(own, [batch, 1]);
+  };
+  const part = <Y extends tf.Tensor>(
+    run: (inputs: readonly tf.Tensor[]) => readonly Y[],
+    inputs: readonly tf.Tensor[],
+    modules: readonly Module[],
+  ) => (checkpoint ? checkpointed(run, inputs, variablesOf(modules)) : run(inputs));
+
+  return tidy(() => {
     const allGates: tf.Tensor2D[] = [];
-    let maps: tf.Tensor4D[] = [net.stem.apply(images, training)]; // by scale
+    let maps = part(([x]) => [net.stem.apply(x as tf.Tensor4D, training)], [images], [net.stem]); // by scale
     for (let layer = 0; layer < space.shape.layers; layer++) {
-      const factors: tf.Tensor2D[] = [];
-      const incoming = net.space.shape.channels.map((): Incoming[] => []); // by the scale that receives
-      let column = 0;
-      for (const [i, node] of space.nodes.entries()) {
-        if (node.layer !== layer) continue;
-        const x = maps[node.scale]!;
-        const gates = gatesOf(i, x);
+      const nodes = space.nodes.map((node, index) => ({ ...node, index })).filter((node) => node.layer === layer);
+      // Outside of the part that may run twice: a router may draw random numbers.
+      const factors = nodes.map((node) => {
+        const gates = gatesOf(node, maps[node.scale]!);
         allGates.push(gates);
-        const y = net.nodes[i]!.computeBlock(x, training);
-        const kinds = node.paths.map((p) => space.paths[p]!.kind);
-        factors.push(pathFactors(gates, threshold, kinds.indexOf("keep")));
-        for (const kind of kinds) {
-          const target = node.scale + (kind === "up" ? -1 : kind === "down" ? 1 : 0);
-          const finer = maps[node.scale - 1];
-          const upSize = finer && ([finer.shape[1], finer.shape[2]] as const);
-          incoming[target]!.push({
-            map: net.nodes[i]!.computePath(kind, y, upSize, training),
-            column: column++,
-          });
-        }
-        incoming[node.scale]!.push({ map: x, column: column++ });
-      }
+        const keep = node.paths.findIndex((path) => space.paths[path]!.kind === "keep");
+        return pathFactors(gates, threshold, keep);
+      });
       const layerFactors = factors.length === 1 ? factors[0]! : tf.concat(factors, 1);
-      maps = incoming
-        .filter((terms) => terms.length > 0)
-        .map((terms) =>
-          gatedSum(
-            terms.map((t) => t.map),
-            tf.matMul(
-              layerFactors,
-              selection(
-                terms.map((t) => t.column),
-                column,
-              ),
-            ),
-          ),
-        );
+      maps = part(
+        ([f, ...xs]) => runLayer(net, nodes, xs as tf.Tensor4D[], f as tf.Tensor2D, training),
+        [layerFactors, ...maps],
+        nodes.flatMap(({ index }) => net.nodes[index]!.computing),
+      );
     }
     return {
       features: net.pyramid(maps),

@@ -2,7 +2,7 @@
 // they are made of are in node.ts.
 import { type Activation, type BatchNorm, type Conv, Module } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { addAndRelu, depthwiseConvolution, fusedConvolution, resize } from "./kernel-calls";
+import { fusedConvolution, resize, type SeparableWeights, separableConvolution } from "./kernel-calls";
 import type { SepConv, Stem, SupernetNode } from "./node";
 import type { PathKind } from "./routing-space";
 
@@ -37,35 +37,44 @@ export class FrozenConv extends Module {
   }
 }
 
-/** Folds what follows a convolution, a normalisation or just its bias, into a frozen one. */
-export function freezeConv({ weight, bias, stride }: Conv, norm?: BatchNorm): FrozenConv {
-  const folded = tf.tidy(() => {
+/** Weight and bias of a convolution with what follows it, a normalisation or just its bias, folded in; the caller's. */
+function folded({ weight, bias }: Conv, norm?: BatchNorm): { weight: tf.Tensor4D; bias: tf.Tensor1D } {
+  return tf.tidy(() => {
     if (!norm) return { weight: tf.clone(weight), bias: bias ? tf.clone(bias) : tf.zeros([weight.shape[3]]) };
     const [scale, offset] = affineOf(norm);
     return { weight: tf.mul(weight, scale), bias: bias ? tf.add(offset, tf.mul(bias, scale)) : offset };
-  });
-  return new FrozenConv(folded.weight as tf.Tensor4D, folded.bias as tf.Tensor1D, stride);
+  }) as { weight: tf.Tensor4D; bias: tf.Tensor1D };
 }
 
-/** A separable convolution: a depthwise launch, and one for all else. */
+/** Folds what follows a convolution, a normalisation or just its bias, into a frozen one. */
+export function freezeConv(conv: Conv, norm?: BatchNorm): FrozenConv {
+  const { weight, bias } = folded(conv, norm);
+  return new FrozenConv(weight, bias, conv.stride);
+}
+
+/** A separable convolution and what follows it. */
 export class FrozenSepConv extends Module {
-  readonly #depthwise: tf.Variable<tf.Rank.R4>;
+  readonly #weights: SeparableWeights;
   readonly #stride: number;
-  readonly #pointwise: FrozenConv;
 
   constructor({ depthwise, pointwise, norm }: SepConv) {
     super();
-    this.#depthwise = this.buffer("depthwise", tf.clone(depthwise.weight));
+    const { weight, bias } = folded(pointwise, norm);
+    this.#weights = {
+      depthwise: this.buffer("depthwise", tf.clone(depthwise.weight)),
+      pointwise: this.buffer("pointwise", weight),
+      bias: this.buffer("bias", bias),
+    };
     this.#stride = depthwise.stride;
-    this.#pointwise = this.child("pointwise", freezeConv(pointwise, norm));
   }
 
-  /** Maps `[B, H, W, Cin]` to `[B, ceil(H / stride), ceil(W / stride), Cout]`. */
-  apply(x: tf.Tensor4D, activation: Activation): tf.Tensor4D {
-    const filtered = depthwiseConvolution(x, this.#depthwise, this.#stride);
-    const y = this.#pointwise.apply(filtered, activation);
-    filtered.dispose();
-    return y;
+  /** Maps `[B, H, W, Cin]` to `[B, ceil(H / stride), ceil(W / stride), Cout]`; a residual is added in front of the activation. */
+  apply(x: tf.Tensor4D, activation: Activation, residual?: tf.Tensor4D): tf.Tensor4D {
+    return separableConvolution(x, this.#weights, {
+      stride: this.#stride,
+      activation,
+      ...(residual ? { residual } : {}),
+    });
   }
 }
 
@@ -80,7 +89,11 @@ export class FrozenStem extends Module {
 
   /** Maps `[B, H, W, 3]` to `[B, H / 8, W / 8, C]`, each halving rounded up. */
   apply(images: tf.Tensor4D): tf.Tensor4D {
-    return this.#layers.reduce((x, layer) => layer.apply(x, "relu"), images);
+    return this.#layers.reduce((x, layer) => {
+      const y = layer.apply(x, "relu");
+      if (x !== images) x.dispose();
+      return y;
+    }, images);
   }
 }
 
@@ -101,11 +114,11 @@ export class FrozenNode extends Module {
   computeBlock(x: tf.Tensor4D): tf.Tensor4D {
     let y = x;
     for (const [i, conv] of this.#block.entries()) {
-      const next = conv.apply(y, i === this.#block.length - 1 ? "linear" : "relu");
+      const next = conv.apply(y, "relu", i === this.#block.length - 1 ? x : undefined);
       if (y !== x) y.dispose();
       y = next;
     }
-    return addAndRelu(y, x);
+    return y;
   }
 
   /** What goes along one path, before its gate. */

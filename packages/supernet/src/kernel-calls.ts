@@ -13,16 +13,21 @@ export interface ConvolutionSteps {
   readonly padded?: boolean;
 }
 
-// A kernel's input and the attributes that say how to step over it. What is left for the caller to free is a hand-padded input.
-function stepped(x: tf.Tensor4D, kernelSize: number, { stride, padded = true }: ConvolutionSteps) {
+function attributesOf(kernelSize: number, { stride, padded = true }: ConvolutionSteps) {
   const p = padded ? (kernelSize - 1) / 2 : 0;
   const common = { strides: [stride, stride], dataFormat: "NHWC", dilations: [1, 1] };
-  if (p === 0) return { x, attrs: { ...common, pad: "valid" } };
-  if (stride === 1) return { x, attrs: { ...common, pad: "same" } };
-  if (tf.getBackend() !== "tensorflow") return { x, attrs: { ...common, pad: p, dimRoundingMode: "floor" } };
+  if (p === 0) return { ...common, pad: "valid" };
+  return stride === 1 ? { ...common, pad: "same" } : { ...common, pad: p, dimRoundingMode: "floor" };
+}
+
+// A kernel's input and the attributes that say how to step over it. What is left for the caller to free is a hand-padded input.
+function stepped(x: tf.Tensor4D, kernelSize: number, steps: ConvolutionSteps) {
+  const attrs = attributesOf(kernelSize, steps);
+  const { pad } = attrs;
+  if (typeof pad === "string" || tf.getBackend() !== "tensorflow") return { x, attrs };
   // TensorFlow proper has no numeric padding: pad by hand.
-  const sides: [number, number] = [p, p];
-  return { x: tf.pad4d(x, [[0, 0], sides, sides, [0, 0]]), attrs: { ...common, pad: "valid" } };
+  const sides: [number, number] = [pad, pad];
+  return { x: tf.pad4d(x, [[0, 0], sides, sides, [0, 0]]), attrs: { ...attrs, pad: "valid" } };
 }
 
 /**
@@ -46,21 +51,53 @@ export function fusedConvolution(
   return y;
 }
 
-/** Depthwise convolution of `[B, H, W, C]` by `[k, k, C, 1]`, symmetrically padded. */
-export function depthwiseConvolution(x: tf.Tensor4D, filter: tf.Tensor4D, stride: number): tf.Tensor4D {
-  const { x: input, attrs } = stepped(x, filter.shape[0], { stride });
-  const y = run(tf.DepthwiseConv2dNative, { x: input, filter }, attrs);
-  if (input !== x) input.dispose();
-  return y;
+/** The weights of a separable convolution with normalisation folded in. */
+export interface SeparableWeights {
+  /** `[k, k, Cin, 1]`, k odd. */
+  readonly depthwise: tf.Tensor4D;
+  /** `[1, 1, Cin, Cout]` */
+  readonly pointwise: tf.Tensor4D;
+  /** `[Cout]` */
+  readonly bias: tf.Tensor1D;
 }
 
-/** `ReLU(a + b)` of two maps of one shape; a is freed. */
-export function addAndRelu(a: tf.Tensor4D, b: tf.Tensor4D): tf.Tensor4D {
-  const sum = run(tf.Add, { a, b }, {});
-  a.dispose();
-  const y = run(tf.Relu, { x: sum }, {});
+/** Our kernel of it: one launch, residual included (`@caddet/runtime`). */
+const SEP_CONV = "CaddetSepConv";
+
+/**
+ * Separable convolution, bias, residual and activation: one launch where the backend has a kernel for it.
+ *
+ * @param x `[B, H, W, Cin]`
+ * @param weights depthwise, symmetrically padded; 1 × 1; bias
+ * @param options stride, activation, and what is added in front of it, of the result's shape
+ * @returns `[B, ceil(H / stride), ceil(W / stride), Cout]`
+ */
+export function separableConvolution(
+  x: tf.Tensor4D,
+  { depthwise, pointwise, bias }: SeparableWeights,
+  {
+    stride,
+    activation,
+    residual,
+  }: { readonly stride: number; readonly activation: Activation; readonly residual?: tf.Tensor4D },
+): tf.Tensor4D {
+  if (tf.getKernel(SEP_CONV, tf.getBackend())) {
+    const inputs = { x, depthwise, pointwise, bias };
+    const attrs = { ...attributesOf(depthwise.shape[0], { stride }), activation };
+    return run(SEP_CONV, residual ? { ...inputs, residual } : inputs, attrs);
+  }
+  const { x: input, attrs } = stepped(x, depthwise.shape[0], { stride });
+  const filtered = run(tf.DepthwiseConv2dNative, { x: input, filter: depthwise }, attrs);
+  if (input !== x) input.dispose();
+  const y = fusedConvolution(filtered, pointwise, bias, { stride: 1, activation: residual ? "linear" : activation });
+  filtered.dispose();
+  if (!residual) return y;
+  const sum = run(tf.Add, { a: y, b: residual }, {});
+  y.dispose();
+  if (activation === "linear") return sum;
+  const active = run(tf.Relu, { x: sum }, {});
   sum.dispose();
-  return y;
+  return active;
 }
 
 /** Bilinear interpolation with half-pixel centres to an exact size. */

@@ -118,6 +118,11 @@ export class SupernetNode extends Module {
     }
   }
 
+  /** All but the router. */
+  get computing(): readonly Module[] {
+    return [...this.block, ...(this.up ? [this.up] : []), ...(this.down ? [this.down] : [])];
+  }
+
   /** `y = ReLU(block(x) + x)`, `[B, H, W, C]`. */
   computeBlock(x: Tensor4D, training: boolean): Tensor4D {
     const last = this.block.length - 1;

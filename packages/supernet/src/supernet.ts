@@ -52,6 +52,11 @@ export interface DenseForwardOptions {
   readonly training: boolean;
   /** `[B or 1, P]`: gates to use in place of the routers'. */
   readonly gates?: tf.Tensor2D;
+  /**
+   * Keep only the maps between the layers for the backward pass, and run stem and layers once more there: less memory for more time,
+   * the same gradients. Default false.
+   */
+  readonly checkpoint?: boolean;
 }
 
 /** Stem, routing space, routers and pyramid. Gates close paths; see the two forward passes. */
@@ -116,14 +121,17 @@ export class Supernet extends Module implements Backbone {
    * Runs every node; gates multiply the paths. Differentiable, batched.
    *
    * @param images `[B, H, W, 3]`
-   * @param options training mode, and gates to force
+   * @param options training mode, gates to force, checkpointing
    * @returns the pyramid C3..C7 and the gates `[B, P]`
    * @throws ShapeError when the images or the forced gates have another shape
    * @example supernet.forward(images, { training: true })
    */
-  forward(images: tf.Tensor4D, { training, gates }: DenseForwardOptions): BackboneOutput & Required<BackboneOutput> {
+  forward(
+    images: tf.Tensor4D,
+    { training, gates, checkpoint = false }: DenseForwardOptions,
+  ): BackboneOutput & Required<BackboneOutput> {
     checkDenseInput(this.space, images, gates);
-    return forwardDense(this, images, training, gates);
+    return forwardDense(this, images, { training, gates, checkpoint });
   }
 
   /**
