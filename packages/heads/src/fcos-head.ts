@@ -17,7 +17,7 @@ import { fcosLoss } from "./fcos-loss";
 import { type FcosHeadOptions, type FcosSettings, resolveFcosOptions } from "./fcos-options";
 import type { FcosRaw } from "./fcos-raw";
 import { CLASS_BIAS, checkPyramid } from "./head-settings";
-import { Tower } from "./tower";
+import { Tower, type TowerApplyOptions } from "./tower";
 
 /** A learnt factor on one level's distances. Parameter: `value []`. */
 class Scale extends Module {
@@ -84,19 +84,20 @@ export class FcosHead extends Module implements DetectionHead<FcosRaw> {
    * Predicts on a pyramid.
    *
    * @param features one map `[B, H_l, W_l, inChannels]` a level; they stay the caller's
-   * @param options `training` takes batch statistics and, with `normOnBbox`, leaves distances in strides
+   * @param options `training` takes batch statistics and, with `normOnBbox`, leaves distances in strides; `checkpoint` (default false)
+   *   runs each tower again for its gradients instead of keeping its maps
    * @returns the raw maps; release them with `disposeRaw`
    * @throws ShapeError when levels or channels do not match the head
    */
-  forward(features: FeaturePyramid, { training }: { readonly training: boolean }): FcosRaw {
+  forward(features: FeaturePyramid, { training, checkpoint = false }: TowerApplyOptions): FcosRaw {
     const { strides, normOnBbox, centernessOnReg, sharedTowers } = this.settings;
     const { maps } = features;
     checkPyramid(features, this.settings);
     const unit = normOnBbox && training ? "stride" : "pixel";
     return tf.tidy(() => {
       const levels = maps.map((map, l) => {
-        const forClass = this.#classTower.apply(map, training);
-        const forBox = sharedTowers ? forClass : this.#boxTower.apply(map, training);
+        const forClass = this.#classTower.apply(map, { training, checkpoint });
+        const forBox = sharedTowers ? forClass : this.#boxTower.apply(map, { training, checkpoint });
         const scaled = this.#scales.apply(this.#distances.apply(forBox), l);
         const strided = () => (training ? tf.relu(scaled) : tf.mul(tf.relu(scaled), strides[l]!));
         return {

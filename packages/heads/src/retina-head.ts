@@ -17,7 +17,7 @@ import { decodeRetina } from "./retina-decode";
 import { retinaLoss } from "./retina-loss";
 import { anchorsPerCell, type RetinaHeadOptions, type RetinaSettings, resolveRetinaOptions } from "./retina-options";
 import type { RetinaRaw } from "./retina-raw";
-import { Tower } from "./tower";
+import { Tower, type TowerApplyOptions } from "./tower";
 
 /** A RetinaNet head. Children: `classTower`, `boxTower` (or the one `tower`), `classes`, `deltas`. */
 export class RetinaHead extends Module implements DetectionHead<RetinaRaw> {
@@ -56,16 +56,17 @@ export class RetinaHead extends Module implements DetectionHead<RetinaRaw> {
    * Predicts on a pyramid.
    *
    * @param features one map `[B, H_l, W_l, inChannels]` a level; they stay the caller's
-   * @param options `training` takes batch statistics
+   * @param options `training` takes batch statistics; `checkpoint` (default false) runs each tower again for its gradients instead of
+   *   keeping its maps
    * @returns the raw maps; release them with `disposeRaw`
    * @throws ShapeError when levels, strides or channels do not match the head
    */
-  forward(features: FeaturePyramid, { training }: { readonly training: boolean }): RetinaRaw {
+  forward(features: FeaturePyramid, { training, checkpoint = false }: TowerApplyOptions): RetinaRaw {
     checkPyramid(features, this.settings);
     return tf.tidy(() => {
       const levels = features.maps.map((map) => {
-        const forClass = this.#classTower.apply(map, training);
-        const forBox = this.settings.sharedTowers ? forClass : this.#boxTower.apply(map, training);
+        const forClass = this.#classTower.apply(map, { training, checkpoint });
+        const forBox = this.settings.sharedTowers ? forClass : this.#boxTower.apply(map, { training, checkpoint });
         return { classes: this.#classes.apply(forClass), deltas: this.#deltas.apply(forBox) };
       });
       return { classes: levels.map(({ classes }) => classes), deltas: levels.map(({ deltas }) => deltas) };

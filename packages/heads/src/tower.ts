@@ -1,6 +1,6 @@
 // A tower of a dense head: the same few layers on every level, each a convolution, a normalisation and a ReLU.
 // Prediction layers are the heads' own.
-import { BatchNorm, Conv, DepthwiseConv, GroupNorm, Module, type Random } from "@caddet/core";
+import { BatchNorm, Conv, checkpointed, DepthwiseConv, GroupNorm, Module, type Random } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 /** What normalises a tower. */
@@ -65,6 +65,14 @@ class TowerLayer extends Module {
   }
 }
 
+/** How a tower is applied. */
+export interface TowerApplyOptions {
+  /** Batch statistics in BN. */
+  readonly training: boolean;
+  /** Default false. */
+  readonly checkpoint?: boolean;
+}
+
 /** Layers one after another. Children: `0`, `1`, … */
 export class Tower extends Module {
   readonly #layers: readonly TowerLayer[];
@@ -85,8 +93,11 @@ export class Tower extends Module {
     });
   }
 
-  /** Maps `[B, H, W, Cin]` to `[B, H, W, C]`. */
-  apply(x: tf.Tensor4D, training: boolean): tf.Tensor4D {
-    return this.#layers.reduce((y, layer) => layer.apply(y, training), x);
+  /** Maps `[B, H, W, Cin]` to `[B, H, W, C]`. With `checkpoint`, the backward pass runs it again instead of finding its maps kept. */
+  apply(x: tf.Tensor4D, { training, checkpoint = false }: TowerApplyOptions): tf.Tensor4D {
+    const run = (map: tf.Tensor4D) => this.#layers.reduce((y, layer) => layer.apply(y, training), map);
+    if (!checkpoint) return run(x);
+    const variables = [...this.namedParameters().values()].map(({ variable }) => variable);
+    return checkpointed(([map]) => [run(map!)], [x], variables)[0]!;
   }
 }
