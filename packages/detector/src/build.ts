@@ -1,5 +1,5 @@
 // From configuration to detector: finds the factories that a configuration names and joins what they build. It knows no part itself.
-import type { Backbone, DetectionHead, Random } from "@caddet/core";
+import type { Backbone, DetectionHead, Neck, Random } from "@caddet/core";
 import { findFactory, type ModelConfig, type ModelParts } from "./config";
 import { composeDetector, type Detector } from "./detector";
 
@@ -36,18 +36,28 @@ export function buildWithin(
   allow: (minWeights: number) => void,
 ): Detector {
   const backbones = findFactory("backbone", parts.backbones, config.backbone.type);
+  const necks = config.neck && findFactory("neck", parts.necks ?? [], config.neck.type);
   const heads = findFactory("head", parts.heads, config.head.type);
-  const backboneWeights = backbones.minWeights?.(config.backbone, { random }) ?? 0;
-  allow(backboneWeights);
+  let weights = backbones.minWeights?.(config.backbone, { random }) ?? 0;
+  allow(weights);
   const backbone: Backbone = backbones.build(config.backbone, { random });
+  let neck: Neck | undefined;
   let head: DetectionHead | undefined;
   try {
-    const context = { inChannels: backbone.channels, strides: backbone.strides, numClasses, random };
-    allow(backboneWeights + (heads.minWeights?.(config.head, context) ?? 0));
+    if (config.neck && necks) {
+      const behind = { inChannels: backbone.channels, strides: backbone.strides, random };
+      weights += necks.minWeights?.(config.neck, behind) ?? 0;
+      allow(weights);
+      neck = necks.build(config.neck, behind);
+    }
+    const { channels, strides } = neck ?? backbone;
+    const context = { inChannels: channels, strides, numClasses, random };
+    allow(weights + (heads.minWeights?.(config.head, context) ?? 0));
     head = heads.build(config.head, context);
-    return composeDetector({ backbone, head });
+    return composeDetector({ backbone, ...(neck ? { neck } : {}), head });
   } catch (error) {
     backbone.dispose();
+    neck?.dispose();
     head?.dispose();
     throw error;
   }

@@ -55,11 +55,17 @@ export class Detector<Raw = unknown> extends Module {
     this.head = this.child("head", head);
   }
 
-  /** Maps images `[B, H, W, 3]` to the head's raw maps and the gates, both the caller's. Differentiable. */
-  forward(images: tf.Tensor4D, { training }: { readonly training: boolean }): DetectorOutput<Raw> {
+  /**
+   * Maps images `[B, H, W, 3]` to the head's raw maps and the gates, both the caller's. Differentiable. `checkpoint` (default false) asks
+   * backbone and head for less memory and more time where gradients are taken.
+   */
+  forward(
+    images: tf.Tensor4D,
+    { training, checkpoint = false }: { readonly training: boolean; readonly checkpoint?: boolean },
+  ): DetectorOutput<Raw> {
     return tidy(() => {
-      const { features, gates } = this.backbone.forward(images, { training });
-      const raw = this.#toRaw(features, training);
+      const { features, gates } = this.backbone.forward(images, { training, checkpoint });
+      const raw = this.#toRaw(features, { training, checkpoint });
       return gates ? { raw, gates } : { raw };
     });
   }
@@ -82,7 +88,7 @@ export class Detector<Raw = unknown> extends Module {
       : tidy(() => ({ features: backbone.forward(images, { training: false }).features }));
     let raw: Raw;
     try {
-      raw = tidy(() => this.#toRaw(routed.features, false));
+      raw = tidy(() => this.#toRaw(routed.features, { training: false, checkpoint: false }));
     } finally {
       tf.dispose(routed.features.maps as tf.Tensor4D[]);
     }
@@ -94,9 +100,9 @@ export class Detector<Raw = unknown> extends Module {
     }
   }
 
-  #toRaw(features: FeaturePyramid, training: boolean): Raw {
-    const through = this.neck ? this.neck.forward(features, { training }) : features;
-    return this.head.forward(through, { training });
+  #toRaw(features: FeaturePyramid, options: { readonly training: boolean; readonly checkpoint: boolean }): Raw {
+    const through = this.neck ? this.neck.forward(features, { training: options.training }) : features;
+    return this.head.forward(through, options);
   }
 }
 

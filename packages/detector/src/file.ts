@@ -13,6 +13,7 @@ import { z } from "zod";
 import { buildWithin } from "./build";
 import { type ModelConfig, type ModelConfigInput, type ModelParts, parseModelConfig } from "./config";
 import type { Detector } from "./detector";
+import { NO_HASH, sealFile } from "./file-hash";
 
 /** One class: its id in the data set, and its name. */
 export interface ClassEntry {
@@ -45,7 +46,9 @@ export interface DetectorFile extends Pick<DetectorBundle, "classes" | "metadata
   readonly extra: ReadonlyMap<string, StoredArray>;
 }
 
-const FORMAT = "caddet-detector/1";
+const FORMAT = "caddet-detector/2";
+/** As the above, without a hash. */
+const OLD_FORMAT = "caddet-detector/1";
 const MAX_CLASSES = 100_000;
 
 const classesSchema = z
@@ -72,12 +75,14 @@ export async function serializeDetector(
   const wrong = [...extra.keys()].find((name) => !isForeign(name));
   if (wrong !== undefined) throw new CheckpointError(`Extra arrays need a name with a slash, got "${wrong}".`);
   const arrays = new Map([...(await readState(detector)), ...extra]);
-  return serializeSafetensors(arrays, {
+  const bytes = serializeSafetensors(arrays, {
     ...metadata,
     format: FORMAT,
+    sha256: NO_HASH,
     model: JSON.stringify(config),
     classes: JSON.stringify(classes),
   });
+  return sealFile(bytes);
 }
 
 function parseJson(text: string | undefined, what: string, file: string): unknown {
@@ -93,7 +98,7 @@ function parseJson(text: string | undefined, what: string, file: string): unknow
 }
 
 /**
- * Takes a detector's file apart; nothing is built, and no part needs to be known.
+ * Takes a detector's file apart; nothing is built, and no part needs to be known. Its hash is `verifyDetectorFile`'s business.
  *
  * @param bytes the whole file
  * @param file its name, for error texts; default "model.safetensors"
@@ -103,8 +108,8 @@ function parseJson(text: string | undefined, what: string, file: string): unknow
  */
 export function readDetectorFile(bytes: Uint8Array, file = "model.safetensors"): DetectorFile {
   const { arrays, metadata: all } = parseSafetensors(bytes, file);
-  const { format, model, classes, ...metadata } = all;
-  if (format !== FORMAT) {
+  const { format, sha256: _, model, classes, ...metadata } = all;
+  if (format !== FORMAT && format !== OLD_FORMAT) {
     throw new CheckpointError(`${file}: expected a file of format ${FORMAT}, got ${format ?? "none"}.`, {
       file,
       format,
@@ -119,6 +124,9 @@ export function readDetectorFile(bytes: Uint8Array, file = "model.safetensors"):
   };
 }
 
+/** What {@link deserializeDetector} gives. */
+export type DeserializedDetector = DetectorBundle & Pick<DetectorFile, "arrays" | "extra">;
+
 /** Options of {@link deserializeDetector}. */
 export interface DeserializeOptions {
   /** The parts that the file's configuration can name. */
@@ -132,14 +140,14 @@ export interface DeserializeOptions {
  *
  * @param bytes the whole file
  * @param options the parts that it can name, and its name
- * @returns detector, configuration, classes, metadata, and the further arrays of the file
+ * @returns detector, configuration, classes, metadata, the weights as they were read, and the further arrays of the file
  * @throws CheckpointError when the file is broken or not a detector's; ConfigError when its configuration is not valid
  * @example const { detector } = deserializeDetector(await readFile("model.safetensors"), { parts });
  */
 export function deserializeDetector(
   bytes: Uint8Array,
   { parts, file = "model.safetensors" }: DeserializeOptions,
-): DetectorBundle & Pick<DetectorFile, "extra"> {
+): DeserializedDetector {
   const { arrays, model, classes, metadata, extra } = readDetectorFile(bytes, file);
   const config = parseModelConfig(model, parts);
   const stored = [...arrays.values()].reduce((n, { data }) => n + data.length, 0);
@@ -159,5 +167,5 @@ export function deserializeDetector(
     detector.dispose();
     throw error;
   }
-  return { detector, config, classes, metadata, extra };
+  return { detector, config, classes, metadata, arrays, extra };
 }

@@ -1,6 +1,11 @@
 // Every public name of @caddet/detector.
 export { type BuildOptions, buildDetector } from "./build";
-export { type ModelConfig, type ModelConfigInput, type ModelParts, parseModelConfig } from "./config";
+export {
+  type ModelConfig,
+  type ModelConfigInput,
+  type ModelParts,
+  parseModelConfig,
+} from "./config";
 export {
   composeDetector,
   type DetectionBatch,
@@ -11,6 +16,7 @@ export {
 } from "./detector";
 export {
   type ClassEntry,
+  type DeserializedDetector,
   type DeserializeOptions,
   type DetectorBundle,
   type DetectorFile,
@@ -19,3 +25,5 @@ export {
   readDetectorFile,
   serializeDetector,
 } from "./file";
+export { verifyDetectorFile } from "./file-hash";
+export { type LoadWeightsOptions, loadWeights, type WeightsReport } from "./load-weights";

@@ -4,7 +4,7 @@ import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildDetector, parseModelConfig } from "../src";
-import { peakFactory, poolFactory } from "./fake-factories";
+import { doubleFactory, peakFactory, poolFactory } from "./fake-factories";
 
 const parts = { backbones: [poolFactory], heads: [peakFactory] };
 
@@ -42,6 +42,24 @@ describe("buildDetector", () => {
     expect(detector.stateDict().get("backbone.mix.weight")?.shape).toEqual([1, 1, 3, 6]);
     expect(detector.stateDict().get("head.hidden.weight")?.shape).toEqual([1, 1, 6, 7]);
     detector.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("puts a neck between backbone and head, and tells the head what the neck gives", () => {
+    const before = tf.memory().numTensors;
+    const three = { ...parts, necks: [doubleFactory] };
+    const build = (head: object) =>
+      buildDetector(parseModelConfig({ backbone: { levels: 3 }, neck: {}, head }, three), {
+        parts: three,
+        numClasses: 2,
+        random: createRandom(0),
+      });
+    const detector = build({});
+    expect(detector.neck?.strides).toEqual([16, 32]);
+    expect(detector.head).toMatchObject({ settings: { strides: [16, 32], inChannels: 4 } });
+    expect(detector.stateDict().has("neck.factor")).toBe(true);
+    detector.dispose();
+    expect(() => build({ strides: [8] })).toThrow(/the neck gives 4 channels at strides \[16,32\]/);
     expect(tf.memory().numTensors).toBe(before);
   });
 

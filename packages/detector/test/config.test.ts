@@ -1,7 +1,7 @@
 import { type BackboneFactory, ConfigError } from "@caddet/core";
 import { describe, expect, it } from "vitest";
 import { parseModelConfig } from "../src";
-import { peakFactory, poolFactory } from "./fake-factories";
+import { doubleFactory, peakFactory, poolFactory } from "./fake-factories";
 
 const parts = { backbones: [poolFactory], heads: [peakFactory] };
 const wide: BackboneFactory = {
@@ -25,6 +25,21 @@ describe("parseModelConfig", () => {
     const both = { ...parts, backbones: [poolFactory, wide] };
     expect(parseModelConfig({ backbone: { type: "wide" } }, both).backbone).toEqual({ type: "wide" });
     expect(parseModelConfig({ backbone: { type: "pool" } }, both).backbone).toMatchObject({ channels: 4 });
+  });
+
+  it("has a neck where one is asked for", () => {
+    const withNeck = { ...parts, necks: [doubleFactory] };
+    expect(parseModelConfig({}, withNeck)).not.toHaveProperty("neck");
+    const config = parseModelConfig({ neck: {} }, withNeck);
+    expect(config.neck).toEqual({ type: "double", says: 1 });
+    expect(parseModelConfig(JSON.parse(JSON.stringify(config)), withNeck)).toEqual(config);
+    const parse =
+      (neck: object, known = withNeck) =>
+      () =>
+        parseModelConfig({ neck }, known);
+    expect(parse({ say: 1 })).toThrow('model.neck.say: unknown key. Did you mean "says"?');
+    expect(parse({ type: "fpn" })).toThrow('model.neck.type: there is no neck "fpn". Known are double.');
+    expect(() => parseModelConfig({ neck: {} }, parts)).toThrow(/None are known: pass one in parts\.necks\./);
   });
 
   it("is a fixed point, through JSON as well", () => {

@@ -16,6 +16,8 @@ import {
 import { checkConfig } from "@caddet/core/schema";
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
+import type { NeckFactory } from "../src";
+import { DoublingNeck } from "./fake-parts";
 
 const poolSchema = z.strictObject({
   type: z.literal("pool").default("pool"),
@@ -124,6 +126,20 @@ export const poolFactory: BackboneFactory<PoolConfig> = {
   parse: (config, at) => checkConfig(poolSchema, config, "pool", { at }),
   build: (config, { random }) => new PoolBackbone(config, random),
   minWeights: ({ channels }) => 3 * channels,
+};
+
+const doubleSchema = z.strictObject({
+  type: z.literal("double").default("double"),
+  /** Weights that it says it has, whatever it has. */
+  says: z.int().min(1).default(1),
+});
+
+/** The neck of fake-parts.ts by configuration. */
+export const doubleFactory: NeckFactory<z.output<typeof doubleSchema>> = {
+  type: "double",
+  parse: (config, at) => checkConfig(doubleSchema, config, "double", { at }),
+  build: (_, { inChannels, strides }) => new DoublingNeck({ strides, channels: inChannels }),
+  minWeights: ({ says }) => says,
 };
 
 export const peakFactory: HeadFactory<PeakConfig> = {

@@ -22,7 +22,7 @@ import {
   readDetectorFile,
   serializeDetector,
 } from "../src";
-import { peakFactory, poolFactory } from "./fake-factories";
+import { doubleFactory, peakFactory, poolFactory } from "./fake-factories";
 
 const parts = { backbones: [poolFactory], heads: [peakFactory] };
 const INPUT: ModelConfigInput = { backbone: { channels: 5 }, head: { test: { sharpness: 3 } } };
@@ -71,6 +71,25 @@ describe("a detector's file", () => {
     images.dispose();
     read.detector.dispose();
     bundle.detector.dispose();
+  });
+
+  it("gives back a neck, and builds none that the file has no weights for", async () => {
+    const withNeck = { ...parts, necks: [doubleFactory] };
+    const config = parseModelConfig({ neck: {} }, withNeck);
+    const before = tf.memory().numTensors;
+    const detector = buildDetector(config, { parts: withNeck, numClasses: CLASSES.length, random: createRandom(0) });
+    detector.loadStateDict(new Map([["neck.factor", { shape: [], data: Float32Array.of(5) }]]), { strict: false });
+    const bundle = { detector, config, classes: CLASSES, metadata: {} };
+    const bytes = await serializeDetector(bundle);
+    const read = deserializeDetector(bytes, { parts: withNeck });
+    expect(read.config).toEqual(config);
+    expect((await readState(read.detector)).get("neck.factor")!.data).toEqual(Float32Array.of(5));
+    expect(() => deserializeDetector(bytes, { parts })).toThrow(/there is no neck "double"/);
+    const greedy = await serializeDetector({ ...bundle, config: { neck: { says: 1e9 } } });
+    expect(() => deserializeDetector(greedy, { parts: withNeck })).toThrow(/ask for at least 1000000012 weights/);
+    read.detector.dispose();
+    detector.dispose();
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it("takes foreign arrays under names with a slash alone", async () => {
@@ -151,7 +170,7 @@ describe("deserializeDetector", () => {
 
   it("refuses files of another format", () => {
     expect(refusal(serializeSafetensors(arrays)).message).toBe(
-      "some.safetensors: expected a file of format caddet-detector/1, got none.",
+      "some.safetensors: expected a file of format caddet-detector/2, got none.",
     );
     expect(refusal(withMetadata({ format: "caddet-detector/9" })).message).toMatch(/got caddet-detector\/9/);
     expect(refusal(new TextEncoder().encode("<!doctype html><html></html>"))).toBeInstanceOf(CheckpointError);
