@@ -14,7 +14,7 @@ const BESIDE_CORE = {
   "@caddet/baselines": [],
   "@caddet/detector": [],
   "@caddet/trainer": ["@caddet/detector", "@caddet/budget", "@caddet/path-sim", "@caddet/coco"],
-  "@caddet/inferencer": ["@caddet/detector"],
+  "@caddet/inferencer": ["@caddet/detector", "@caddet/supernet", "@caddet/heads", "@caddet/onnx", "@caddet/runtime"],
   "@caddet/onnx": ["@caddet/detector", "@caddet/supernet", "@caddet/heads", "@caddet/router"],
   "@caddet/viz": [],
   "@caddet/distributed": [],

@@ -1,232 +1,236 @@
-// A detector that takes pixels and gives boxes in their own coordinates: resize and pad, routed network, decoding, NMS. It knows
-// pixels, not files; files are under ./node.
+// A detector that takes images and gives boxes in their own coordinates: resize and pad, network, boxes of a class table. What computes
+// is an engine's business, what an image is that of ./sources; here they meet, within a bound on memory, in batches.
 import {
-  type Backbone,
   CaddetError,
   ConfigError,
-  type Detections,
   IMAGENET_NORMALISATION,
   type Normalisation,
-  normalisationTable,
-  paddedSize,
-  resizedSize,
-  ShapeError,
   type Size,
   type TargetSize,
-  writePixels,
 } from "@caddet/core";
-import { type ClassEntry, composeDetector, type Detector } from "@caddet/detector";
-import * as tf from "@tensorflow/tfjs-core";
+import type { ClassEntry, Detector } from "@caddet/detector";
+import { untilAborted } from "./abort";
+import { createByteBudget } from "./byte-budget";
+import { type DetectEachOptions, detectEach, type EachResult } from "./detect-each";
+import type { Engine } from "./engine";
+import { checkedOptions, countOpen, type DetectOptions, type InferenceResult, objectsOf } from "./inference-result";
+import { createPreparer } from "./prepared-image";
+import { createScheduler, type SchedulerOptions } from "./scheduler";
+import { type ImageInput, type ImageSource, toImageSource } from "./sources";
+import { createTfjsEngine } from "./tfjs-engine";
 
-/** 8-bit RGB pixels. */
-export interface RgbImage extends Size {
-  /** `[height * width * 3]`. */
-  readonly data: Uint8Array;
+/** How images are put together. */
+export interface BatchOptions {
+  /** Most images in a batch, an integer from 1. Default what the engine gains from: 1 on a CPU. */
+  readonly images?: number;
+  /**
+   * Bound on the prepared pixels that wait or run, bytes; images beyond it are not prepared yet. An image that alone is larger goes
+   * alone. Default 256 MiB.
+   */
+  readonly bytes?: number;
+  /** How long an image waits for others of its input size while the engine is free, milliseconds. Default 0. */
+  readonly delayMs?: number;
 }
 
-/** An image that can give its pixels at any size; what reads files decodes and resizes in one go. */
-export interface ImageSource extends Size {
-  /** `[size.height * size.width * 3]`: 8-bit RGB, bilinearly resized. */
-  render(size: Size): Promise<Uint8Array>;
-}
-
-/** Options of {@link createInferencer}. */
-export interface InferencerOptions {
-  readonly detector: Detector;
-  /** By class index. */
-  readonly classes: readonly ClassEntry[];
+/** How images are prepared and put together: what all inferencers can be told. */
+export interface PreparationOptions {
   /** Bounds of the shorter and the longer side of the network's input, pixels. */
   readonly size: TargetSize;
   /** Both sides of the input are padded to multiples of this. Default 64. */
   readonly padTo?: number;
   /** Default ImageNet's. */
   readonly normalise?: Normalisation;
-  /**
-   * Runs the backbone's frozen form, where it has one: the same boxes in less time. It has the weights that the detector has now;
-   * what the detector learns later does not reach it. `dispose()` frees it. Default true.
-   */
-  readonly freeze?: boolean;
+  readonly batch?: BatchOptions;
 }
 
-/** What a call may be told. */
-export interface DetectOptions {
-  /** Smallest score, from 0 to 1. Default 0.3. */
-  readonly threshold?: number;
-  /** Most detections, an integer from 0. Default 100. */
-  readonly maxDetections?: number;
-}
+/** Options of {@link createInferencer}: an engine, or a detector for TensorFlow.js' current backend. */
+export type InferencerOptions = PreparationOptions & {
+  /** By class index. */
+  readonly classes: readonly ClassEntry[];
+} & (
+    | {
+        /** The inferencer's from now on: `close()` disposes it. */
+        readonly engine: Engine;
+        readonly detector?: undefined;
+        readonly freeze?: undefined;
+      }
+    | {
+        /** Stays the caller's. */
+        readonly detector: Detector;
+        readonly engine?: undefined;
+        /** See `createTfjsEngine`. Default true. */
+        readonly freeze?: boolean;
+      }
+  );
 
-/** One detected object. */
-export interface DetectedObject {
-  readonly label: string;
-  /** The class' id in the data set that the detector was trained on. */
-  readonly categoryId: number;
-  /** In [0, 1]. */
-  readonly score: number;
-  /** `x1, y1, x2, y2` in source pixels. */
-  readonly box: readonly [number, number, number, number];
-}
-
-/** What one image gave. */
-export interface InferenceResult {
-  /** Best first. */
-  readonly objects: readonly DetectedObject[];
-  readonly source: Size;
-  /** The network's input, padding included. */
-  readonly input: Size;
-  /** Executed MAdds of blocks and paths; absent for a static backbone. */
-  readonly madds?: number;
-  /** `[P]`, gates as decided on; absent for a static backbone. */
-  readonly gates?: Float32Array;
-  /** Wall time from pixels to boxes, milliseconds. */
-  readonly ms: number;
-}
-
-/** A detector on pixels. */
-export interface Inferencer {
-  /** Detects objects in pixels or in an image that can give them. */
-  detect(image: RgbImage | ImageSource, options?: DetectOptions): Promise<InferenceResult>;
+/** A detector on images. */
+export interface Inferencer<Input = ImageInput> {
+  /** The engine's name: "tfjs" or "onnx". */
+  readonly engine: string;
+  /** What computes, in words. */
+  readonly device: string;
+  /** By class index. */
+  readonly classes: readonly ClassEntry[];
+  /** Detects objects in several images; fails with the first that does. */
+  detect(images: readonly Input[], options?: DetectOptions): Promise<InferenceResult[]>;
+  /** Detects objects in an image. Calls may overlap: their images share batches. */
+  detect(image: Input, options?: DetectOptions): Promise<InferenceResult>;
+  /** Detects objects in what an iterable gives, in its order; reading, network and suppression overlap. */
+  detectEach<Image extends Input>(
+    images: Iterable<Image> | AsyncIterable<Image>,
+    options?: DetectEachOptions<Image>,
+  ): AsyncIterable<EachResult<Image>>;
   /** Makes the first image as fast as those that follow. `size` is that of the images to come, in their own pixels. */
   warmup(size: Size): Promise<void>;
-  /** Frees what the inferencer made; calls under way finish first. The detector stays the caller's. */
-  dispose(): void;
+  /** Frees what the inferencer made, once calls under way have ended; later ones are refused. */
+  close(): Promise<void>;
+  /** The same, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
-// Pixels as a source; resized on the device.
-function sourceOf({ height, width, data }: RgbImage): ImageSource {
-  if (height < 1 || width < 1 || data.length !== height * width * 3) {
-    throw new ShapeError(
-      `An image of ${height} x ${width} pixels needs ${height * width * 3} RGB bytes, got ${data.length}.`,
-      { height, width },
-    );
+const DEFAULT_BYTES = 256 * 2 ** 20;
+
+function checkedBatch(
+  { images, bytes = DEFAULT_BYTES, delayMs = 0 }: BatchOptions,
+  engine: Engine,
+): SchedulerOptions & { readonly bytes: number } {
+  const most = images ?? engine.preferredBatch;
+  if (!(Number.isInteger(most) && most >= 1)) {
+    throw new ConfigError(`batch.images is an integer from 1, got ${most}.`, { images: most });
   }
-  const render = async (size: Size) => {
-    if (size.height === height && size.width === width) return data;
-    const pixels = tf.tidy(() => {
-      const source = tf.tensor3d(data, [height, width, 3], "float32");
-      return tf.round(tf.image.resizeBilinear(source, [size.height, size.width], false, true));
-    });
-    try {
-      return Uint8Array.from(await pixels.data());
-    } finally {
-      pixels.dispose();
-    }
-  };
-  return { height, width, render };
+  if (!(bytes >= 1)) throw new ConfigError(`batch.bytes is a number from 1, got ${bytes}.`, { bytes });
+  if (!(delayMs >= 0 && Number.isFinite(delayMs))) {
+    throw new ConfigError(`batch.delayMs is a number of milliseconds from 0, got ${delayMs}.`, { delayMs });
+  }
+  return { images: most, bytes, delayMs };
 }
 
-function checkedOptions({ threshold = 0.3, maxDetections = 100 }: DetectOptions): Required<DetectOptions> {
-  if (!(threshold >= 0 && threshold <= 1)) {
-    throw new ConfigError(`threshold is a score from 0 to 1, got ${threshold}.`, { threshold });
-  }
-  if (!(Number.isInteger(maxDetections) && maxDetections >= 0)) {
-    throw new ConfigError(`maxDetections is an integer from 0, got ${maxDetections}.`, { maxDetections });
-  }
-  return { threshold, maxDetections };
-}
-
-async function renderChecked(source: ImageSource, size: Size): Promise<Uint8Array> {
-  const rgb = await source.render(size);
-  const bytes = size.height * size.width * 3;
-  if (rgb.length === bytes) return rgb;
-  throw new ShapeError(
-    `render() of the image gave ${rgb.length} bytes for ${size.height} x ${size.width} pixels, expected ${bytes}: RGB without alpha.`,
-    { height: size.height, width: size.width },
+function checkClasses(classes: readonly ClassEntry[], { numClasses = classes.length }: Engine): void {
+  if (classes.length === numClasses) return;
+  throw new ConfigError(
+    `The detector has ${numClasses} classes, the class table ${classes.length}. Pass the table that it was trained with.`,
+    { detector: numClasses, table: classes.length },
   );
 }
 
-function objectsOf(
-  { boxes, scores, labels }: Detections,
-  classes: readonly ClassEntry[],
-  { threshold, maxDetections }: Required<DetectOptions>,
-): DetectedObject[] {
-  const kept = [...scores.keys()].filter((i) => scores[i]! >= threshold).slice(0, maxDetections);
-  return kept.map((i) => {
-    const entry = classes[labels[i]!];
-    if (!entry) {
-      throw new ConfigError(
-        `The detector found class ${labels[i]}, the class table has ${classes.length}. Pass the table that it was trained with.`,
-        { label: labels[i], classes: classes.length },
-      );
-    }
-    const { id, name } = entry;
-    const [x1, y1, x2, y2] = boxes.subarray(i * 4, i * 4 + 4) as unknown as [number, number, number, number];
-    return { label: name, categoryId: id, score: scores[i]!, box: [x1, y1, x2, y2] };
-  });
+/** What an inferencer is made of, once there is an engine. */
+export interface InferencerParts<Input> extends PreparationOptions {
+  readonly engine: Engine;
+  readonly classes: readonly ClassEntry[];
+  /** Opens an image; may take its time. */
+  readonly open: (image: Input) => ImageSource | Promise<ImageSource>;
 }
 
-// A detector around a frozen backbone; neck and head are the given detector's own.
-function withBackbone({ neck, head }: Detector, backbone: Backbone): Detector {
-  return composeDetector({ backbone, ...(neck ? { neck } : {}), head });
+/** Makes an inferencer that takes images of a kind; see {@link createInferencer}. */
+export function inferencerOf<Input>(parts: InferencerParts<Input>): Inferencer<Input> {
+  const { engine, classes, open, size: target, padTo = 64, normalise = IMAGENET_NORMALISATION } = parts;
+  const { bytes, ...batching } = checkedBatch(parts.batch ?? {}, engine);
+  checkClasses(classes, engine);
+  const preparer = createPreparer({ target, padTo, normalise, fixedInput: engine.fixedInput });
+  const budget = createByteBudget(bytes);
+  const scheduler = createScheduler(engine, batching);
+  const underWay = new Set<Promise<unknown>>();
+  let closing: Promise<void> | undefined;
+
+  const detectOn = async (image: Input, options: DetectOptions): Promise<InferenceResult> => {
+    const { signal } = options;
+    const wanted = checkedOptions(options);
+    const opening = performance.now();
+    const source = await open(image);
+    const opened = performance.now() - opening;
+    const fit = preparer.fit(source);
+    const release = await budget.take(fit.input.height * fit.input.width * 12, signal);
+    const started = performance.now();
+    let values: Float32Array;
+    try {
+      values = await preparer.prepare(source, fit);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    const prepared = performance.now() - started;
+    const { detections, madds, gates, ms, batch } = await scheduler.run({ ...fit, values, release }, signal);
+    return {
+      objects: objectsOf(detections, classes, wanted),
+      source: { height: source.height, width: source.width },
+      input: fit.input,
+      ...(madds !== undefined && gates ? { madds, gates, openPaths: countOpen(gates) } : {}),
+      batch,
+      ms: opened + prepared + ms,
+    };
+  };
+
+  // Runs a call unless closed or aborted. What it started is waited for by close(), even where the caller no longer does.
+  const call = async <T>(run: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    if (closing) throw new CaddetError("closed", "This inferencer was closed; make another one.");
+    signal?.throwIfAborted();
+    const task = run();
+    underWay.add(task);
+    const end = () => underWay.delete(task);
+    task.then(end, end);
+    return untilAborted(task, signal);
+  };
+  const detectOne = (image: Input, options: DetectOptions) => call(() => detectOn(image, options), options.signal);
+  const each = <Image extends Input>(
+    images: Iterable<Image> | AsyncIterable<Image>,
+    { ahead = Math.max(4, 2 * batching.images), ...options }: DetectEachOptions<Image>,
+  ) => detectEach(images, (image, signal) => detectOne(image, { ...options, signal }), { ...options, ahead });
+  const detectAll = async (images: readonly Input[], options: DetectOptions) => {
+    const results: InferenceResult[] = [];
+    for await (const { index: _, image: __, ...result } of each(images, options)) results.push(result);
+    return results;
+  };
+  function detect(images: readonly Input[], options?: DetectOptions): Promise<InferenceResult[]>;
+  function detect(image: Input, options?: DetectOptions): Promise<InferenceResult>;
+  function detect(images: Input | readonly Input[], options: DetectOptions = {}): Promise<unknown> {
+    return Array.isArray(images) ? detectAll(images, options) : detectOne(images as Input, options);
+  }
+  const close = () => {
+    closing ??= Promise.allSettled([...underWay]).then(() => engine.dispose());
+    return closing;
+  };
+
+  return {
+    engine: engine.name,
+    device: engine.device,
+    classes,
+    detect,
+    detectEach: (images, options = {}) => each(images, options),
+    warmup: (size) => call(async () => engine.warmup(preparer.fit(checkedSize(size)).input)),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function checkedSize({ height, width }: Size): Size {
+  return toImageSource({ height, width, render: async () => new Uint8Array() });
 }
 
 /**
  * Makes an inferencer.
  *
- * @param options detector (it stays the caller's), classes, and how images are prepared: as for its training
- * @returns the inferencer; dispose it when done, before the detector
- * @throws ConfigError when `normalise` is not usable; `detect` throws ShapeError when the pixels do not fit the size, or there are
- *   none, ConfigError when an option is out of range or the class table too short, and CaddetError with code `disposed` after `dispose()`
+ * @param options engine or detector, classes, how images are prepared (as for the detector's training) and put together
+ * @returns the inferencer; close it when done, before the detector is disposed
+ * @throws ConfigError when an option is not usable or the class table has another length; `detect` throws what `toImageSource` throws,
+ *   ConfigError when an option is out of range, the signal's reason, and CaddetError with code `closed` after `close()`
  * @example await createInferencer({ detector, classes, size: { shorter: 600, longer: 1000 } }).detect(image)
  */
 export function createInferencer(options: InferencerOptions): Inferencer {
-  const { classes, size: target, padTo = 64, freeze = true } = options;
-  const table = normalisationTable(options.normalise ?? IMAGENET_NORMALISATION);
-  const frozen = freeze ? options.detector.backbone.freeze?.() : undefined;
-  const detector = frozen ? withBackbone(options.detector, frozen) : options.detector;
-  let running = 0;
-  let isDisposed = false;
-  const release = () => {
-    if (isDisposed && running === 0) frozen?.dispose();
-  };
+  return inferencerFor(options, toImageSource);
+}
 
-  const detectOn = async (image: RgbImage | ImageSource, detectOptions: DetectOptions): Promise<InferenceResult> => {
-    const started = performance.now();
-    const wanted = checkedOptions(detectOptions);
-    const source = "render" in image ? image : sourceOf(image);
-    const size = resizedSize(source, target);
-    const input = paddedSize(size, padTo);
-    const values = new Float32Array(input.height * input.width * 3);
-    const place = { offset: 0, stride: input.width, flipped: false };
-    writePixels(await renderChecked(source, size), size, table, values, place);
-    const batch = tf.tensor4d(values, [1, input.height, input.width, 3]);
-    try {
-      const { detections, madds, gates } = await detector.detect(batch, [size]);
-      return {
-        objects: objectsOf(detections[0]!, classes, wanted),
-        source: { height: source.height, width: source.width },
-        input,
-        ...(madds && gates ? { madds: madds[0]!, gates } : {}),
-        ms: performance.now() - started,
-      };
-    } finally {
-      batch.dispose();
-    }
-  };
-  const whileOpen = async <T>(run: () => Promise<T>): Promise<T> => {
-    if (isDisposed) throw new CaddetError("disposed", "This inferencer was disposed; make another one.");
-    running++;
-    try {
-      return await run();
-    } finally {
-      running--;
-      release();
-    }
-  };
-
-  return {
-    detect: (image, detectOptions = {}) => whileOpen(() => detectOn(image, detectOptions)),
-    warmup: ({ height, width }) =>
-      whileOpen(async () => {
-        const bytes = height > 0 && width > 0 ? height * width * 3 : 0;
-        const grey = sourceOf({ height, width, data: new Uint8Array(bytes) });
-        await frozen?.warmup?.(paddedSize(resizedSize(grey, target), padTo));
-        await detectOn(grey, {});
-      }),
-    dispose: () => {
-      if (isDisposed) return;
-      isDisposed = true;
-      release();
-    },
-  };
+/** {@link createInferencer} for images of a kind. */
+export function inferencerFor<Input>(
+  options: InferencerOptions,
+  open: InferencerParts<Input>["open"],
+): Inferencer<Input> {
+  const { detector, freeze = true, engine: given, ...rest } = options;
+  if (given) return inferencerOf({ ...rest, engine: given, open });
+  const engine = createTfjsEngine(detector, { freeze });
+  try {
+    return inferencerOf({ ...rest, engine, open });
+  } catch (error) {
+    void engine.dispose();
+    throw error;
+  }
 }

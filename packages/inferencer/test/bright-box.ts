@@ -13,7 +13,6 @@ import {
 } from "@caddet/core";
 import { composeDetector, type Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
-import type { RgbImage } from "../src";
 
 /** The class table of {@link brightBoxDetector}. */
 export const CLASSES = [
@@ -76,6 +75,20 @@ export class FreezableGlassBackbone extends RoutedGlassBackbone {
   }
 }
 
+function brightBox(values: Float32Array, height: number, width: number): number[] {
+  const box: [number, number, number, number] = [width, height, 0, 0];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if (values[(y * width + x) * 3]! < BRIGHT) continue;
+      box[0] = Math.min(box[0], x);
+      box[1] = Math.min(box[1], y);
+      box[2] = Math.max(box[2], x + 1);
+      box[3] = Math.max(box[3], y + 1);
+    }
+  }
+  return box;
+}
+
 /** Boxes the bright pixels with score 0.9, and says of two corners that they were objects, with 0.5 and 0.2. */
 class BrightBoxHead extends Module implements DetectionHead<tf.Tensor4D> {
   readonly numClasses = 2;
@@ -88,28 +101,18 @@ class BrightBoxHead extends Module implements DetectionHead<tf.Tensor4D> {
     throw new Error("it is not trained");
   }
 
-  async decode(raw: tf.Tensor4D, [size]: readonly ImageSize[]): Promise<Detections[]> {
+  async decode(raw: tf.Tensor4D, sizes: readonly ImageSize[]): Promise<Detections[]> {
     const [, height, width] = raw.shape;
     const values = await raw.data<"float32">();
-    const box = [width, height, 0, 0] as [number, number, number, number];
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        if (values[(y * width + x) * 3]! < BRIGHT) continue;
-        box[0] = Math.min(box[0], x);
-        box[1] = Math.min(box[1], y);
-        box[2] = Math.max(box[2], x + 1);
-        box[3] = Math.max(box[3], y + 1);
-      }
-    }
-    const { scaleX = 1, scaleY = 1 } = size!;
-    const inSource = box.map((v, i) => v / (i % 2 === 0 ? scaleX : scaleY));
-    return [
-      {
+    return sizes.map(({ scaleX = 1, scaleY = 1 }, b) => {
+      const own = values.subarray(b * height * width * 3, (b + 1) * height * width * 3);
+      const inSource = brightBox(own, height, width).map((v, i) => v / (i % 2 === 0 ? scaleX : scaleY));
+      return {
         boxes: Float32Array.of(...inSource, 0, 0, 1, 1, 1, 1, 2, 2),
         scores: Float32Array.of(0.9, 0.5, 0.2),
         labels: Int32Array.of(1, 0, 0),
-      },
-    ];
+      };
+    });
   }
 
   disposeRaw(raw: tf.Tensor4D): void {
@@ -124,7 +127,7 @@ export function brightBoxDetector(kind: "static" | "routed" | Backbone): Detecto
 }
 
 /** A grey picture with a white rectangle `[x1, y1, x2, y2]`. */
-export function picture(height: number, width: number, [x1, y1, x2, y2]: readonly number[]): RgbImage {
+export function picture(height: number, width: number, [x1, y1, x2, y2]: readonly number[]) {
   const data = new Uint8Array(height * width * 3).fill(60);
   for (let y = y1!; y < y2!; y++) data.fill(255, (y * width + x1!) * 3, (y * width + x2!) * 3);
   return { height, width, data };

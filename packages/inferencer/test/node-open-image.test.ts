@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRandom, DatasetError } from "@caddet/core";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openImage } from "../src/node";
+import { openImage } from "../src/node/index";
 
 let folder: string;
 beforeAll(async () => {
@@ -114,39 +115,149 @@ describe("openImage", () => {
     expect([...large.subarray(597)]).toEqual([10, 20, 30]);
   });
 
-  it("refuses a JPEG that is cut in half", async () => {
-    // Noise, so that half of the file is half of the picture.
-    const random = createRandom(0);
-    const noise = Uint8Array.from({ length: 64 * 64 * 3 }, () => random.int(256));
-    const whole = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
-      .jpeg()
+  it.each([
+    ["grey with alpha", 2, () => GREY.clone().toColourspace("b-w").ensureAlpha(0.5).png(), [64, 64, 64]],
+    ["RGBA", 4, () => RED_BLUE.clone().ensureAlpha(0.2).png(), [200, 30, 30]],
+    ["a palette", 3, () => RED_BLUE.clone().png({ palette: true, colours: 8 }), [200, 30, 30]],
+    ["progressive scans", 3, () => RED_BLUE.clone().jpeg({ progressive: true, quality: 100 }), [200, 30, 30]],
+    ["interlaced rows", 3, () => RED_BLUE.clone().png({ progressive: true }), [200, 30, 30]],
+  ])("reads an image with %s", async (_, channels, draw, left) => {
+    const bytes = await draw().toBuffer();
+    expect((await sharp(bytes).metadata()).channels).toBe(channels);
+    const found = await colours(bytes);
+    expect(found.size).toEqual([HEIGHT, WIDTH]);
+    left.forEach((v, i) => {
+      expect(Math.abs(found.left[i]! - v)).toBeLessThanOrEqual(4);
+    });
+  });
+
+  it.each(["gif", "webp"] as const)("takes the first picture of an animated %s", async (format) => {
+    const pages = await Promise.all([GREY, RED_BLUE].map((page) => page.clone().png().toBuffer()));
+    const bytes = await sharp(pages, { join: { animated: true } })
+      .toFormat(format, { lossless: true })
       .toBuffer();
-    const file = join(folder, "cut.jpg");
+    expect((await sharp(bytes).metadata()).pages).toBe(2);
+    expect(await colours(bytes)).toEqual({ size: [HEIGHT, WIDTH], left: [64, 64, 64], right: [192, 192, 192] });
+  });
+
+  it("gives what the file has now, not what was read of it before", async () => {
+    const file = join(folder, "changing.png");
+    const time = new Date(0);
+    for (const picture of [GREY, RED_BLUE]) {
+      await writeFile(file, await picture.clone().png({ compressionLevel: 0 }).toBuffer());
+      await utimes(file, time, time);
+      const { left } = await colours(file);
+      expect(left).toEqual(picture === GREY ? [64, 64, 64] : [200, 30, 30]);
+    }
+  });
+
+  // Noise, so that half of the file is half of the picture.
+  const noise = () => {
+    const random = createRandom(0);
+    return sharp(
+      Uint8Array.from({ length: 64 * 64 * 3 }, () => random.int(256)),
+      { raw: { width: 64, height: 64, channels: 3 } },
+    );
+  };
+
+  it.each(["jpeg", "png", "webp", "tiff", "gif"] as const)("refuses a %s that is cut in half", async (format) => {
+    const whole = await noise().toFormat(format).toBuffer();
+    const file = join(folder, `cut.${format}`);
     await writeFile(file, whole.subarray(0, whole.length / 2));
-    const image = await openImage(file);
-    await expect(image.render(image)).rejects.toThrow(`${file} cannot be used: `);
-    await expect(image.render(image)).rejects.toThrow(DatasetError);
+    const use = async () => {
+      const image = await openImage(file);
+      return image.render(image);
+    };
+    await expect(use()).rejects.toThrow(`${file} cannot be used: `);
+    await expect(use()).rejects.toThrow(DatasetError);
+    await expect(use()).rejects.toMatchObject({ code: "dataset", details: { file, reason: "broken" } });
+  });
+
+  // PNG's checksum, bit by bit.
+  function crc32(bytes: Uint8Array): number {
+    let crc = ~0;
+    for (const byte of bytes) {
+      crc ^= byte;
+      for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc >>> 0;
+  }
+
+  // A PNG of a few bytes whose header claims a size.
+  function pngThatClaims(width: number, height: number): Buffer {
+    const chunk = (type: string, data: Buffer) => {
+      const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+      const frame = Buffer.alloc(8);
+      frame.writeUInt32BE(data.length, 0);
+      frame.writeUInt32BE(crc32(body), 4);
+      return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
+    };
+    const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 0, 0, 0]);
+    header.writeUInt32BE(width, 0);
+    header.writeUInt32BE(height, 4);
+    const signature = Buffer.from("89504e470d0a1a0a", "hex");
+    return Buffer.concat([
+      signature,
+      chunk("IHDR", header),
+      chunk("IDAT", Buffer.alloc(9)),
+      chunk("IEND", Buffer.alloc(0)),
+    ]);
+  }
+
+  it("refuses a header that claims more pixels than are decoded, without taking memory for them", async () => {
+    const before = process.memoryUsage().rss;
+    const bomb = pngThatClaims(60_000, 60_000);
+    await expect(openImage(bomb)).rejects.toThrow(
+      "the image cannot be used: it is 60000 x 60000 pixels, at most 100000000 are decoded. Make the image smaller.",
+    );
+    await expect(openImage(bomb)).rejects.toMatchObject({ details: { reason: "too-large" } });
+    expect(process.memoryUsage().rss - before).toBeLessThan(200_000_000);
+  });
+
+  it("refuses a large image whose pixels are not there", async () => {
+    const image = await openImage(pngThatClaims(5000, 5000));
+    await expect(image.render({ height: 10, width: 10 })).rejects.toMatchObject({ details: { reason: "broken" } });
+  });
+
+  it("does not read a file of more bytes than an image has", async () => {
+    const file = join(folder, "sparse.jpg");
+    await writeFile(file, "");
+    await truncate(file, 3_000_000_000);
+    await expect(openImage(file)).rejects.toThrow("it has 3000000000 bytes, at most 200000000 are read");
   });
 
   it.each([
-    ["empty.jpg", "", /Give a whole image file/],
-    ["text.png", "not an image", /unsupported image format/],
+    ["empty.jpg", "", "empty", /it has no bytes. Give a whole image file/],
+    ["text.jpg", "not an image", "broken", /unsupported image format/],
     [
       "drawing.svg",
       '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+      "format",
       /it is svg; read are jpeg, png, /,
     ],
-  ])("refuses %s, from a path and from bytes", async (name, text, message) => {
+  ])("refuses %s, from a path and from bytes", async (name, text, reason, message) => {
     const file = join(folder, name);
     await writeFile(file, text);
     await expect(openImage(file)).rejects.toThrow(`${file} cannot be used: `);
     await expect(openImage(file)).rejects.toThrow(message);
+    await expect(openImage(file)).rejects.toMatchObject({ details: { file, reason } });
     await expect(openImage(Buffer.from(text))).rejects.toThrow("the image cannot be used: ");
     await expect(openImage(Buffer.from(text))).rejects.toThrow(DatasetError);
   });
 
-  it("says that a file is missing", async () => {
+  it("says that a file is missing, or a folder", async () => {
     const file = join(folder, "none.jpg");
-    await expect(openImage(file)).rejects.toThrow(`${file} cannot be used: Input file is missing`);
+    await expect(openImage(file)).rejects.toThrow(
+      /none.jpg cannot be used: ENOENT: .* Check the path and its rights\./,
+    );
+    await expect(openImage(file)).rejects.toMatchObject({ details: { file, reason: "missing" } });
+    await expect(openImage(folder)).rejects.toThrow("it is a folder. List its images with imageFiles().");
+  });
+
+  it.skipIf(process.platform === "win32")("does not wait for a pipe or a device that never ends", async () => {
+    const pipe = join(folder, "pipe.jpg");
+    execFileSync("mkfifo", [pipe]);
+    await expect(openImage(pipe)).rejects.toThrow("it is no plain file. Read it yourself, and pass the bytes.");
+    await expect(openImage("/dev/zero")).rejects.toMatchObject({ details: { reason: "no-file" } });
   });
 });
