@@ -235,6 +235,28 @@ describe("augmentation", () => {
     expect(sizeById(inTwos)).toEqual(sizeById(whole));
   });
 
+  it.each([[undefined], [steps]])(
+    "draws one size for all of a batch where it is told to, by seed and epoch",
+    async (transforms) => {
+      const many = [20, 24, 28, 32, 36, 40, 44].map((shorter) => ({ shorter, longer: 96 }));
+      const extra: Partial<LoaderOptions> = {
+        size: many,
+        sizeFor: "batch",
+        shuffle: true,
+        ...(transforms ? { transforms } : {}),
+      };
+      const shorterSides = (batches: readonly Batch[]) =>
+        batches.map(({ sizes: filled }) => [...new Set(filled.map(({ height, width }) => Math.min(height, width)))]);
+      const first = await collect(extra, 0);
+      expect(shorterSides(first).every((sides) => sides.length === 1)).toBe(true);
+      expect(new Set(shorterSides(first).flat()).size).toBeGreaterThan(1);
+      expect(shorterSides(await collect({ ...extra, prefetch: 4 }, 0))).toEqual(shorterSides(first));
+      expect(shorterSides(await collect(extra, 0, 2))).toEqual(shorterSides(first).slice(2));
+      const epochs = await Promise.all([1, 2, 3].map((epoch) => collect(extra, epoch)));
+      expect(epochs.some((epoch) => shorterSides(epoch).join() !== shorterSides(first).join())).toBe(true);
+    },
+  );
+
   it("draws a size for each image with no transform, too", async () => {
     const batches = await collect({ size: sizes });
     const shorter = batches.flatMap(({ sizes: filled }) => filled.map(({ height, width }) => Math.min(height, width)));

@@ -27,10 +27,12 @@ export interface SkippedImage {
 export interface LoaderOptions {
   /** Images of a batch. */
   readonly batchSize: number;
-  /** Bounds of the shorter and the longer side, pixels; of several, one is drawn for each image. */
+  /** Bounds of the shorter and the longer side, pixels; of several, one is drawn for each image or batch. */
   readonly size: TargetSize | readonly TargetSize[];
   /** Whether one of `size` is drawn, or bounds between two of them. Default "value". */
   readonly sizeMode?: SizeMode;
+  /** Whether each image gets a size of its own, or all of a batch the same, which saves padding. Default "image". */
+  readonly sizeFor?: "image" | "batch";
   /** Both sides of a batch are multiples of this. Default 32; 64 where the network halves one level more. */
   readonly padTo?: number;
   /** Probability of mirroring an image. Default 0. */
@@ -63,6 +65,7 @@ export interface LoaderOptions {
 export interface ResolvedLoaderOptions extends EpochPlanOptions {
   readonly sizes: readonly TargetSize[];
   readonly sizeMode: SizeMode;
+  readonly sizeFor: "image" | "batch";
   readonly transforms: readonly Transform[];
   readonly padTo: number;
   readonly normalise: Normalisation;
@@ -82,6 +85,7 @@ export function resolveLoaderOptions({
   batchSize,
   size,
   sizeMode = "value",
+  sizeFor = "image",
   transforms = [],
   padTo = 32,
   flip = 0,
@@ -111,6 +115,7 @@ export function resolveLoaderOptions({
     batchSize,
     sizes,
     sizeMode,
+    sizeFor,
     transforms,
     padTo,
     flip,

@@ -107,7 +107,18 @@ export function loaderOver(
   createRenderer: (prefetch: number) => BatchRenderer,
 ): Loader {
   const resolved = resolveLoaderOptions(options);
-  const { sizes: targets, sizeMode, padTo, prefetch, badImages, groupByAspect, normalise, seed, onSkip } = resolved;
+  const {
+    sizes: targets,
+    sizeMode,
+    sizeFor,
+    padTo,
+    prefetch,
+    badImages,
+    groupByAspect,
+    normalise,
+    seed,
+    onSkip,
+  } = resolved;
   const { images, imageFolder } = dataset;
   if (images.ids.length === 0)
     throw new DatasetError(`${dataset.file}: has no images to load.`, { file: dataset.file });
@@ -151,12 +162,14 @@ export function loaderOver(
     });
   }
 
-  function drawRow(row: number, epoch: number, { flipped }: EpochPlan): DrawnRow {
-    const drawn = () => {
-      const random = imageRandom(seed, epoch, images.ids[row]!);
+  // `lead` is the row that draws for the whole batch.
+  function drawRow(row: number, lead: number, epoch: number, { flipped }: EpochPlan): DrawnRow {
+    const drawnBy = (which: number) => {
+      const random = imageRandom(seed, epoch, images.ids[which]!);
       return { random, target: drawSize(targets, sizeMode, random) };
     };
-    return { row, target: drawn().target, flipped: flipped[row] === 1, random: () => drawn().random };
+    const { target } = drawnBy(sizeFor === "batch" ? lead : row);
+    return { row, target, flipped: flipped[row] === 1, random: () => drawnBy(row).random };
   }
 
   function describe(rows: readonly DrawnRow[]): Pick<Batch, "imageIds" | "sourceSizes" | "flipped"> {
@@ -248,7 +261,7 @@ export function loaderOver(
     while (!signal.aborted) {
       const usable = Array.from(rows, (row) => usableRow(row, plan)).filter((row) => row !== undefined);
       if (usable.length === 0) return undefined;
-      const drawn = usable.map((row) => drawRow(row, epoch, plan));
+      const drawn = usable.map((row) => drawRow(row, rows[0]!, epoch, plan));
       const rendered = transform ? await renderTransformed(drawn, transform, signal) : await renderPlain(drawn, signal);
       if (!rendered) return undefined;
       if (rendered.batch) return rendered.batch;
