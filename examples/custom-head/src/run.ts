@@ -80,7 +80,7 @@ export async function runCustomHead({ seed, steps, train, val, hooks = [] }: Run
   const inferencer = createInferencer({ detector, classes: CLASSES, size, padTo, normalise: NORMALISATION });
   const scene = held[0]!;
   const result = await inferencer.detect({ height: SIDE, width: SIDE, data: scene.pixels });
-  inferencer.dispose();
+  await inferencer.close();
   return {
     detector,
     untrainedAp: before.coco.stats[0]!,
