@@ -1,16 +1,13 @@
 // The command line: names, options and help of every command, and what happens to an error. Each command is a file in commands/ and
 // is loaded when it is called, so that none waits for another's libraries.
 import { readFileSync } from "node:fs";
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError } from "commander";
 import { cocoCommand } from "./coco-cli";
-import { fraction, json, natural } from "./options";
+import { inferCommands } from "./infer-cli";
+import { backend, json, natural } from "./options";
 import { createOutput, type Output } from "./output";
 
-const BACKENDS = ["auto", "tfjs-node-gpu", "tfjs-node", "webgpu", "wasm", "cpu"];
-
 const collect = (text: string, all: string[]) => [...all, text];
-
-const backend = () => new Option("--backend <name>", "what computes").choices(BACKENDS).default("auto");
 
 function version(): string {
   const file = new URL("../package.json", import.meta.url);
@@ -32,6 +29,8 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .requiredOption("--out <dir>", "folder of the run")
     .option("--config <file>", "a .ts, .js or .json configuration; default: the paper's, with --resume the run's own")
     .option("--set <path=value>", "override one setting, e.g. optimizer.lr=0.02; repeatable", collect, [])
+    .option("--init <file>", "weights to start from, e.g. of a pre-trained supernet; what fits is taken")
+    .option("--evaluate-every <n>", "epochs between two evaluations of the split val", natural)
     .option("--resume", "go on from the run's newest checkpoint", false)
     .addOption(backend())
     .addOption(json())
@@ -50,15 +49,19 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .action(async (options) => (await import("./commands/evaluate")).evaluate(options, output));
 
   program
-    .command("detect")
-    .description("boxes in an image, in its own pixels")
-    .requiredOption("--run <path>", "folder of a run, or a model file")
-    .requiredOption("--image <file>", "a JPEG, PNG, WebP, GIF, AVIF or TIFF file")
-    .option("--threshold <score>", "smallest score shown", fraction, 0.3)
-    .option("--max <n>", "most detections shown", natural, 100)
+    .command("report")
+    .description("a run's training, accuracy and routes as one HTML file")
+    .requiredOption("--run <dir>", "folder of a run")
+    .option("--data <dir>", "COCO-format folder to evaluate on; without it, accuracy and routes are left out")
+    .option("--split <name>", "which split", "val")
+    .option("--limit <n>", "only the first n images", natural)
+    .option("--results <file>", "detections in COCO's results format, in place of an evaluation")
+    .option("--gates <file>", "the routes that belong to --results")
+    .option("--images <n>", "most images that are shown", natural, 12)
+    .option("--out <file>", "where the report goes; default: report.html in the run's folder")
     .addOption(backend())
     .addOption(json())
-    .action(async (options) => (await import("./commands/detect")).detect(options, output));
+    .action(async (options) => (await import("./commands/report")).report(options, output));
 
   program
     .command("madds")
@@ -70,9 +73,24 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
 
   program
     .command("doctor")
-    .description("which backends are here, which one is chosen, and why the others are not")
+    .description("which backends and engines are here, which one is chosen, and why the others are not")
     .addOption(json())
     .action(async (options) => (await import("./commands/doctor")).doctor(options, output));
+
+  for (const command of inferCommands(output, setExitCode)) {
+    // What is not made by program.command() does not inherit these.
+    program.addCommand(command.copyInheritedSettings(program));
+  }
+  program
+    .command("runtime")
+    .description("backends that are installed apart")
+    .command("install")
+    .description("build tfjs-node here, where its own download fails")
+    .addArgument(new Argument("<what>", "what to install").choices(["native"]))
+    .option("--folder <dir>", "where it goes; default: the user's own folder")
+    .option("--wheel <file>", "a wheel of libtensorflow that is here already")
+    .addOption(json())
+    .action(async (_what, options) => (await import("./commands/runtime-install")).runtimeInstall(options, output));
 
   program.addCommand(cocoCommand(output, setExitCode));
 
@@ -84,7 +102,7 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
  *
  * @param args without `node` and script
  * @param output where text goes, default stdout and stderr
- * @returns the exit code: 0, 1 after a failure, 2 after a wrong call, 130 or 143 after SIGINT or SIGTERM stopped a training
+ * @returns the exit code: 0, 1 after a failure, 2 after a wrong call, 130 or 143 after SIGINT or SIGTERM
  * @example process.exitCode = await main(["evaluate", "--run", "runs/mini", "--data", "coco", "--json"])
  */
 export async function main(args: readonly string[], output: Output = createOutput()): Promise<number> {

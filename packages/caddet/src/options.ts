@@ -15,6 +15,13 @@ export function fraction(text: string): number {
   return value;
 }
 
+/** Reads a number above 0. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError("Expected a number above 0.");
+  return value;
+}
+
 /** Reads bounds of the shorter and the longer side, "600,1000". */
 export function targetSize(text: string): { readonly shorter: number; readonly longer: number } {
   const [shorter, longer] = (/^(\d{1,5}),(\d{1,5})$/.exec(text)?.slice(1) ?? []).map(Number);
@@ -23,6 +30,25 @@ export function targetSize(text: string): { readonly shorter: number; readonly l
   }
   return { shorter: shorter!, longer: longer! };
 }
+
+/** Reads a size in pixels, "640x800". */
+export function imageSize(text: string): { readonly height: number; readonly width: number } {
+  const [height, width] = (/^(\d{1,5})x(\d{1,5})$/.exec(text)?.slice(1) ?? []).map(Number);
+  if (!(height! >= 1 && width! >= 1)) {
+    throw new InvalidArgumentError("Expected HEIGHTxWIDTH in pixels, e.g. 640x800.");
+  }
+  return { height: height!, width: width! };
+}
+
+/** `--backend`: of TensorFlow.js. */
+export const backend = () =>
+  new Option("--backend <name>", "what computes")
+    .choices(["auto", "tfjs-node-gpu", "tfjs-node", "webgpu", "wasm", "cpu"])
+    .default("auto");
+
+/** `--engine`. */
+export const engine = () =>
+  new Option("--engine <name>", "what runs the network").choices(["auto", "tfjs", "onnx"]).default("auto");
 
 /** `--json`. */
 export const json = () => new Option("--json", "print the result as JSON on the last line of stdout").default(false);

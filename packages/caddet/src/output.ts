@@ -47,3 +47,6 @@ export function columns(rows: readonly (readonly string[])[]): string {
   const cell = (text: string, i: number) => (i === 0 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!));
   return rows.map((row) => `${row.map(cell).join("  ").trimEnd()}\n`).join("");
 }
+
+/** Text of foreign files without control characters, which could steer a terminal. */
+export const plain = (text: string) => text.replace(/\p{Cc}/gu, "\u{FFFD}");

@@ -7,17 +7,20 @@ describe("caddet", () => {
   it("helps, with every command", async () => {
     const { code, out, err } = await call("--help");
     expect(code).toBe(0);
-    for (const name of ["train", "evaluate", "detect", "madds", "doctor"])
+    for (const name of ["train", "evaluate", "detect", "export", "bench", "madds", "doctor"])
       expect(out).toMatch(new RegExp(`^ +${name} `, "m"));
     expect(err).toBe("");
   });
 
-  it.each(["train", "evaluate", "detect", "madds", "doctor"])("helps with %s, --json included", async (name) => {
-    const { code, out } = await call(name, "--help");
-    expect(code).toBe(0);
-    expect(out).toMatch(new RegExp(`^Usage: caddet ${name} `));
-    expect(out).toContain("--json");
-  });
+  it.each(["train", "evaluate", "detect", "export", "bench infer", "madds", "doctor"])(
+    "helps with %s, --json included",
+    async (name) => {
+      const { code, out } = await call(...name.split(" "), "--help");
+      expect(code).toBe(0);
+      expect(out).toMatch(new RegExp(`^Usage: caddet ${name} `));
+      expect(out).toContain("--json");
+    },
+  );
 
   it("tells its version", async () => {
     expect(await call("--version")).toMatchObject({ code: 0, out: `${packageJson.version}\n` });
@@ -28,7 +31,29 @@ describe("caddet", () => {
     [["trian"], "unknown command 'trian'\n(Did you mean train?)"],
     [["train", "--data", "d", "--out", "o", "--resum"], "unknown option '--resum'\n(Did you mean --resume?)"],
     [["train", "--data", "d"], "required option '--out <dir>' not specified"],
-    [["detect", "--run", "r"], "required option '--image <file>' not specified"],
+    [["detect", "--image", "i"], "required option '--run <path>' not specified"],
+    [["detect", "--run", "r"], "nothing to look at; name files, folders, globs, videos, or - for stdin."],
+    [["detect", "i", "--run", "r", "--image", "i"], "--image takes the place of inputs; give one of them."],
+    [["detect", "-", "-", "--run", "r"], "stdin (-) can be read once."],
+    [["detect", "i", "--run", "r", "--list"], "--list is about stdin; give - as an input."],
+    [["detect", "i", "--run", "r", "--annotations", "a"], "--annotations is about --results FILE."],
+    [["detect", "i", "--run", "r", "--engine", "tpu"], "Allowed choices are auto, tfjs, onnx."],
+    [["detect", "i", "--run", "r", "--fps", "0"], "Expected a number above 0."],
+    [["detect", "i", "--run", "r", "--batch", "0"], "Expected an integer from 1."],
+    [["export", "--run", "r"], "required option '--out <file>' not specified"],
+    [["export", "--run", "r", "--out", "o", "--mode", "fixed"], "--mode fixed needs the route"],
+    [
+      ["export", "--run", "r", "--out", "o", "--mode", "masked", "--route", "f"],
+      "A route belongs to --mode fixed, not to masked.",
+    ],
+    [
+      ["export", "--run", "r", "--out", "o", "--route", "f", "--route-of", "i"],
+      "--route and --route-of exclude one another.",
+    ],
+    [["export", "--run", "r", "--out", "o", "--size", "640"], "Expected HEIGHTxWIDTH in pixels, e.g. 640x800."],
+    [["export", "--run", "r", "--out", "o", "--output", "boxes"], "Allowed choices are detections, raw, features."],
+    [["bench"], "Usage: caddet bench"],
+    [["bench", "infer", "--run", "r", "--size", "0x9"], "Expected HEIGHTxWIDTH in pixels"],
     [["doctor", "now"], "too many arguments"],
     [["evaluate", "--run", "r", "--data", "d", "--backend", "tpu"], "Allowed choices are auto, tfjs-node-gpu, "],
     [["evaluate", "--run", "r", "--data", "d", "--limit", "0"], "Expected an integer from 1."],

@@ -1,9 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseSafetensors, serializeSafetensors } from "@caddet/core";
+import { deserializeDetector, serializeDetector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parts } from "../src/parts";
 import { call, errorOf } from "./call";
 import { type DrawnSet, drawSet } from "./drawn-set";
 
@@ -99,18 +100,18 @@ describe("caddet detect", () => {
   });
 
   it("says that an image, or a run, is missing", async () => {
-    expect(errorOf(await detect(set.path("none.jpg")))).toMatch(/none\.jpg cannot be used: Input file is missing/);
+    expect(errorOf(await detect(set.path("none.jpg")))).toMatch(/none\.jpg cannot be used: ENOENT/);
     const called = await call("detect", "--run", set.path("none"), "--image", image, "--backend", "wasm");
     expect(errorOf(called)).toMatch(/none is not there\./);
   });
 
   it("refuses a file that does not say how images were prepared", async () => {
-    const { arrays, metadata } = parseSafetensors(
-      await readFile(join(run, "checkpoints", "step-00000002.safetensors")),
-    );
-    const { training: _, ...rest } = metadata;
+    const bundle = deserializeDetector(await readFile(join(run, "checkpoints", "step-00000002.safetensors")), {
+      parts,
+    });
     const file = set.path("bare.safetensors");
-    await writeFile(file, serializeSafetensors(arrays, rest));
+    await writeFile(file, await serializeDetector({ ...bundle, metadata: {} }));
+    bundle.detector.dispose();
     const called = await call("detect", "--run", file, "--image", image, "--backend", "wasm");
     expect(errorOf(called)).toContain("bare.safetensors does not say how its images were prepared.");
   });

@@ -1,3 +1,4 @@
+import onnxRuntimePackage from "onnxruntime-node/package.json" with { type: "json" };
 import { describe, expect, it } from "vitest";
 import { call } from "./call";
 
@@ -17,6 +18,17 @@ describe("caddet doctor", () => {
       expect(typeof device).toBe(available ? "string" : "undefined");
     }
     expect(backends.at(-1)).toMatchObject({ name: "cpu", available: true });
+  });
+
+  it("says whether onnxruntime-node is here, its version and providers", async () => {
+    const { onnxruntime } = (await call("doctor", "--json")).json() as { onnxruntime: Record<string, unknown> };
+    expect(onnxruntime).toEqual({
+      available: true,
+      version: onnxRuntimePackage.version,
+      providers: expect.arrayContaining(["cpu"]),
+      reason: expect.stringMatching(/^It runs exported models on cpu\b.*\.$/),
+    });
+    expect((await call("doctor")).out).toMatch(/^✓ onnxruntime +onnxruntime-node \d+\.\d+\.\d+ \(infers\)$/m);
   });
 
   it("marks the chosen one for people", async () => {

@@ -112,7 +112,7 @@ describe("caddet evaluate", () => {
         await writeFile(set.path("other.safetensors"), serializeSafetensors(new Map(), { format: "pt" }));
         return set.path("other.safetensors");
       },
-      /other\.safetensors: expected a file of format caddet-detector\/1, got pt\./,
+      /other\.safetensors: expected a file of format caddet-detector\/\d, got pt\./,
     ],
   ])("says what is wrong with --run at %s", async (_, from, message) => {
     expect(errorOf(await evaluate(await from()))).toMatch(message);

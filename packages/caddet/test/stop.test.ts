@@ -1,10 +1,15 @@
-// SIGINT and SIGTERM end a training after its step, with a checkpoint; in a process of its own, run from the sources.
+// SIGINT and SIGTERM end a training after its step, with a checkpoint, and a detection after what it has written; in a process of its
+// own, run from the sources.
 import { spawn } from "node:child_process";
-import { access } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { loadResults } from "@caddet/coco/node";
 import { readMetrics, runFolder } from "@caddet/trainer/node";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { call } from "./call";
+import { writeModel } from "./drawn-model";
 import { type DrawnSet, drawSet } from "./drawn-set";
 
 let set: DrawnSet;
@@ -16,38 +21,47 @@ afterAll(() => set.remove());
 const CLI = JSON.stringify(new URL("../src/cli.ts", import.meta.url).href);
 const PROGRAM = `import { main } from ${CLI}; process.exitCode = await main(process.argv.slice(1));`;
 
-// Starts a training without end, and sends the signal after its first steps.
-async function stopped(out: string, signal: "SIGINT" | "SIGTERM") {
-  const child = spawn(
+const start = (...args: string[]) =>
+  spawn(
     process.execPath,
-    [
-      ...["--conditions=@caddet/source", "--import", "tsx", "--input-type=module", "-e", PROGRAM, "--"],
-      ...["train", "--data", set.folder, "--out", out, "--config", set.configFile, "--backend", "wasm", "--json"],
-      ...[
-        "--set",
-        "schedule.maxSteps=1000000",
-        "--set",
-        "schedule.epochs=1000000",
-        "--set",
-        "schedule.policy=constant",
-      ],
-    ],
-    { cwd: fileURLToPath(new URL("..", import.meta.url)), stdio: ["ignore", "pipe", "pipe"] },
+    ["--conditions=@caddet/source", "--import", "tsx", "--input-type=module", "-e", PROGRAM, "--", ...args],
+    { cwd: fileURLToPath(new URL("..", import.meta.url)), stdio: ["pipe", "pipe", "pipe"] },
   );
+
+// Sends the signal once the child has said what `isUnderWay` waits for.
+async function stopped(
+  child: ReturnType<typeof start>,
+  signal: "SIGINT" | "SIGTERM",
+  isUnderWay: (stdout: string, stderr: string) => boolean,
+) {
   let stdout = "";
   let stderr = "";
   let asked = false;
+  const ask = () => {
+    if (asked || !isUnderWay(stdout, stderr)) return;
+    asked = true;
+    child.kill(signal);
+  };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
+    ask();
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
-    if (asked || !/^step \d+\//m.test(stderr)) return;
-    asked = true;
-    child.kill(signal);
+    ask();
   });
   const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
   return { code, stdout, stderr };
+}
+
+// A training without end, stopped after its first steps.
+function stoppedTraining(out: string, signal: "SIGINT" | "SIGTERM") {
+  const endless = ["schedule.maxSteps=1000000", "schedule.epochs=1000000", "schedule.policy=constant"];
+  const child = start(
+    ...["train", "--data", set.folder, "--out", out, "--config", set.configFile, "--backend", "wasm", "--json"],
+    ...endless.flatMap((setting) => ["--set", setting]),
+  );
+  return stopped(child, signal, (_, stderr) => /^step \d+\//m.test(stderr));
 }
 
 describe.skipIf(process.platform === "win32")("caddet train, stopped", () => {
@@ -56,7 +70,7 @@ describe.skipIf(process.platform === "win32")("caddet train, stopped", () => {
     ["SIGTERM", 143],
   ] as const)("by %s saves a checkpoint, says how to go on, and exits with %d", async (signal, exitCode) => {
     const out = set.path(signal);
-    const { code, stdout, stderr } = await stopped(out, signal);
+    const { code, stdout, stderr } = await stoppedTraining(out, signal);
     expect(code, stderr).toBe(exitCode);
     const { step, checkpoint, finished } = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
     expect(finished).toBe(false);
@@ -73,6 +87,31 @@ describe.skipIf(process.platform === "win32")("caddet train, stopped", () => {
     expect(resumed.json()).toMatchObject({ step: step + 1, finished: true });
     const steps = (await readMetrics(runFolder(out))).map((record) => record.step);
     expect(steps).toEqual(Array.from({ length: step + 1 }, (_, i) => i + 1));
+  });
+});
+
+describe.skipIf(process.platform === "win32")("caddet detect, stopped", () => {
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("by %s keeps what it has written, whole, and exits with %d", async (signal, exitCode) => {
+    const model = await writeModel(set.path("model.safetensors"));
+    const [out, results] = [set.path(`drawn-${signal}`), set.path(`results-${signal}.json`)];
+    const child = start(
+      ...["detect", "-", "--list", "--run", model, "--json", "--threshold", "0", "--max", "3"],
+      ...["--out", out, "--results", results],
+    );
+    // More names may come: stdin stays open, and so does the detection.
+    for (const n of [1, 2, 3, 4]) child.stdin.write(`${join(set.folder, "val", `${n}.jpg`)}\n`);
+    const { code, stdout, stderr } = await stopped(child, signal, (text) => text.split("\n").length > 4);
+    expect(code, stderr).toBe(exitCode);
+    expect(stderr).toContain("stopping; a second signal ends at once\n");
+    expect(JSON.parse(stdout.trimEnd().split("\n").at(-1)!)).toMatchObject({ images: 4, failed: 0 });
+    expect((await readdir(out)).sort()).toEqual(["1.jpg", "2.jpg", "3.jpg", "4.jpg"]);
+    for (const name of await readdir(out)) {
+      expect((await sharp(join(out, name), { failOn: "error" }).raw().toBuffer()).length).toBeGreaterThan(0);
+    }
+    expect((await loadResults(results)).imageIds).toHaveLength(12);
   });
 });
 

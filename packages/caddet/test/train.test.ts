@@ -1,6 +1,8 @@
-import { copyFile, readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readMetrics, runFolder } from "@caddet/trainer/node";
+import { serializeSafetensors } from "@caddet/core";
+import { readDetectorFile } from "@caddet/detector";
+import { bestCheckpoint, lockRunFolder, readMetrics, runFolder } from "@caddet/trainer/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { call, errorOf } from "./call";
@@ -107,6 +109,33 @@ describe("caddet train", () => {
   });
 });
 
+describe("caddet train --resume", () => {
+  it("passes over a checkpoint that is cut, says so, and ends with the same bytes", async () => {
+    const out = set.path("cut");
+    await fresh("cut", "--set", "checkpoint.everySteps=1");
+    const file = join(out, "checkpoints", "step-00000002.safetensors");
+    const bytes = await readFile(file);
+    await writeFile(file, bytes.subarray(0, bytes.length / 2));
+    const resumed = await train(out, "--resume");
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(resumed.err).toMatch(
+      /^warning: .*step-00000002\.safetensors: .* bytes.*; going on from an older checkpoint$/m,
+    );
+    expect((await readFile(file)).equals(bytes)).toBe(true);
+  });
+
+  it("refuses a folder in which another training goes on, and leaves it alone", async () => {
+    const out = set.path("busy");
+    await fresh("busy", "--set", "schedule.maxSteps=1");
+    const lock = await lockRunFolder(runFolder(out));
+    const before = await filesOf(out);
+    const text = errorOf(await train(out, "--resume", "--set", "schedule.maxSteps=2"));
+    expect(text).toContain(`${out} is in use: process ${process.pid} has been training there since `);
+    expect(await filesOf(out)).toEqual(before);
+    await lock.release();
+  });
+});
+
 describe("caddet train --resume refuses", () => {
   const copy = async (name: string) => {
     await fresh(name);
@@ -125,17 +154,6 @@ describe("caddet train --resume refuses", () => {
     expect(await filesOf(set.path("other-config"))).toEqual(before);
   });
 
-  it("a checkpoint that is cut, and leaves it and the older one as they are", async () => {
-    const file = await copy("cut");
-    const older = file.replace("02.safetensors", "01.safetensors");
-    await copyFile(file, older);
-    const bytes = await readFile(file);
-    await writeFile(file, bytes.subarray(0, bytes.length / 2));
-    const before = await filesOf(set.path("cut"));
-    expect(errorOf(await train(set.path("cut"), "--resume"))).toMatch(/step-00000002\.safetensors: .* bytes/);
-    expect(await filesOf(set.path("cut"))).toEqual(before);
-  });
-
   it("a data set with other classes", async () => {
     await copy("other-classes");
     const other = await drawSet();
@@ -148,5 +166,45 @@ describe("caddet train --resume refuses", () => {
     );
     await other.remove();
     expect(errorOf(called)).toContain("was trained on other classes than this data set has");
+  });
+});
+
+describe("caddet train --init", () => {
+  it("starts from what fits of another run's weights, and says what that is", async () => {
+    const file = join(run, "checkpoints", "step-00000002.safetensors");
+    const called = await fresh("init", "--init", file, "--set", "schedule.maxSteps=1", "--set", "optimizer.lr=1e-12");
+    expect(called.code, called.err).toBe(0);
+    expect(called.err).toMatch(/^\d+ arrays of .*step-00000002\.safetensors loaded$/m);
+    const weightsOf = async (name: string, step: number) => {
+      const path = join(name, "checkpoints", `step-0000000${step}.safetensors`);
+      return readDetectorFile(await readFile(path), path).arrays;
+    };
+    const [given, started] = [await weightsOf(run, 2), await weightsOf(set.path("init"), 1)];
+    const weight = [...given.keys()].find((name) => name.endsWith(".weight"))!;
+    for (const [i, v] of given.get(weight)!.data.entries()) {
+      expect(Number(started.get(weight)!.data[i])).toBeCloseTo(Number(v), 6);
+    }
+  });
+
+  it("refuses a file that is not there or fits nowhere, and --resume beside it", async () => {
+    expect(errorOf(await fresh("init-none", "--init", set.path("nothing")))).toMatch(
+      /--init .* cannot be read: ENOENT/,
+    );
+    const other = set.path("other.safetensors");
+    const array = { dtype: "F32", shape: [1], data: Float32Array.of(1) } as const;
+    await writeFile(other, serializeSafetensors(new Map([["alien.weight", array]]), {}));
+    expect(errorOf(await fresh("init-other", "--init", other))).toContain("None of the 1 arrays fits");
+    expect(errorOf(await train(run, "--resume", "--init", other))).toContain("leave --init out");
+  });
+});
+
+describe("caddet train --evaluate-every", () => {
+  it("evaluates the split val, and keeps the best checkpoint by it", async () => {
+    const options = ["--evaluate-every", "1", "--set", "checkpoint.best=AP"];
+    const called = await fresh("evaluated", ...options);
+    expect(called.code, called.err).toBe(0);
+    expect(called.err).toMatch(/^epoch \d+: AP \S+, AP50 \S+ on val$/m);
+    const best = await bestCheckpoint(runFolder(set.path("evaluated")));
+    expect(best?.file).toMatch(/step-\d+\.safetensors$/);
   });
 });

@@ -2,7 +2,7 @@
 import { type DatasetStatistics, datasetStatistics, type Spread } from "@caddet/coco";
 import { findSplits, loadAnnotations, splitPaths } from "@caddet/coco/node";
 import type { TargetSize } from "@caddet/core/base";
-import { columns, type Output } from "../output";
+import { columns, type Output, plain } from "../output";
 import { type ScaleStatistics, scaleStatistics } from "../scale-statistics";
 import { skipText } from "../skip-text";
 
@@ -16,9 +16,6 @@ export interface CocoStatsOptions {
 }
 
 type Row = readonly (string | number)[];
-
-// Names come from foreign files: a control character could steer the terminal.
-const plain = (name: string) => name.replace(/\p{Cc}/gu, "\u{FFFD}");
 
 const percent = (part: number, whole: number) => (whole === 0 ? "-" : `${((100 * part) / whole).toFixed(1)}%`);
 

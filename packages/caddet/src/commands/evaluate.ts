@@ -20,7 +20,8 @@ export interface EvaluateOptions {
   readonly json: boolean;
 }
 
-function checkClasses({ classes, file }: LoadedModel, { categories }: ImageDataset): void {
+/** Throws unless a model knows the classes of a data set. */
+export function checkClasses({ classes, file }: LoadedModel, { categories }: ImageDataset): void {
   const same = classes.length === categories.ids.length && classes.every(({ id }, i) => id === categories.ids[i]);
   if (same) return;
   throw new CheckpointError(
@@ -30,8 +31,8 @@ function checkClasses({ classes, file }: LoadedModel, { categories }: ImageDatas
   );
 }
 
-// The first n images of a data set.
-async function* take<T extends { readonly imageIds: readonly number[] }>(batches: AsyncIterable<T>, n: number) {
+/** The first n images of a data set. */
+export async function* take<T extends { readonly imageIds: readonly number[] }>(batches: AsyncIterable<T>, n: number) {
   let done = 0;
   for await (const batch of batches) {
     yield batch;

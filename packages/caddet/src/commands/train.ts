@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { filterForTraining } from "@caddet/coco";
 import { createLoader, type ImageDataset, loadDataset } from "@caddet/coco/node";
-import { CheckpointError, createRandom } from "@caddet/core";
+import { CheckpointError, ConfigError, createRandom } from "@caddet/core";
 import { buildDetector, type ClassEntry } from "@caddet/detector";
 import { type BackendName, prepareBackend } from "@caddet/runtime/node";
 import { createTrainer, type StepRecord, type TrainHook } from "@caddet/trainer";
@@ -10,18 +10,23 @@ import {
   checkpointHook,
   latestCheckpoint,
   listCheckpoints,
+  loaderOptions,
+  lockRunFolder,
   metricsHook,
   progressHook,
-  resumeFrom,
+  resumeNewest,
   runFolder,
+  tensorboardHook,
   writeFileAtomic,
 } from "@caddet/trainer/node";
 import { loadConfig } from "../config-file";
 import { gateHealthHook } from "../gate-health-hook";
+import { loadInitialWeights } from "../initial-weights";
 import type { Output } from "../output";
 import { parts } from "../parts";
 import { skipText } from "../skip-text";
 import { watchSignals } from "../stop-signal";
+import { validationHook } from "../validation-hook";
 
 /** Options of the command. */
 export interface TrainOptions {
@@ -29,6 +34,10 @@ export interface TrainOptions {
   readonly out: string;
   readonly config?: string;
   readonly set: readonly string[];
+  /** Weights to start from. */
+  readonly init?: string;
+  /** Epochs between two evaluations of the split `val`. */
+  readonly evaluateEvery?: number;
   readonly resume: boolean;
   readonly backend: BackendName | "auto";
   readonly json: boolean;
@@ -63,11 +72,14 @@ async function openTrainingSet(folder: string, output: Output): Promise<ImageDat
   return filterForTraining(dataset);
 }
 
-async function checkFolder({ out, resume }: TrainOptions): Promise<string | undefined> {
+async function checkFolder({ out, resume, init }: TrainOptions): Promise<void> {
+  if (resume && init !== undefined) {
+    throw new ConfigError("--resume goes on with the run's own weights; leave --init out.");
+  }
   const folder = runFolder(out);
-  if (resume) return latestCheckpoint(folder);
-  const [newest] = await listCheckpoints(folder);
-  if (!newest) return undefined;
+  if (resume) await latestCheckpoint(folder);
+  const [newest] = resume ? [] : await listCheckpoints(folder);
+  if (!newest) return;
   throw new CheckpointError(
     `${out} holds a run already (newest checkpoint: step ${newest.step}). Add --resume to go on, or choose another --out.`,
     { run: out },
@@ -82,49 +94,64 @@ async function checkFolder({ out, resume }: TrainOptions): Promise<string | unde
  */
 export async function train(options: TrainOptions, output: Output): Promise<number> {
   const folder = runFolder(options.out);
-  const resumed = await checkFolder(options);
-  const config = await loadConfig(options.config ?? (resumed && folder.configFile), options.set);
+  await checkFolder(options);
+  const config = await loadConfig(options.config ?? (options.resume ? folder.configFile : undefined), options.set);
   const dataset = await openTrainingSet(options.data, output);
   const backend = await prepareBackend({ backend: options.backend });
   output.note(`backend ${backend.name} on ${backend.device}\n`);
-  const { data } = config;
   const { ids, names } = dataset.categories;
   const classes: ClassEntry[] = names.map((name, i) => ({ id: ids[i]!, name }));
   const losses = lossHook();
-  const frees: (() => void)[] = [];
+  const frees: (() => unknown)[] = [];
   try {
     const loader = createLoader(dataset, {
-      batchSize: data.batchSize,
-      size: { shorter: data.shorter, longer: data.longer },
-      flip: data.flip,
-      padTo: data.padTo,
-      normalise: { mean: data.mean, std: data.std },
-      groupByAspect: data.groupByAspect,
-      prefetch: data.prefetch,
-      shuffle: true,
-      dropLast: true,
-      seed: config.seed,
+      ...loaderOptions(config),
       onSkip: ({ message }) => output.note(`left out: ${message}\n`),
     });
     frees.push(() => loader.dispose());
-    const detector = buildDetector(config.model, {
-      parts,
-      numClasses: classes.length,
-      random: createRandom(config.seed),
-    });
+    const random = createRandom(config.seed);
+    const detector = buildDetector(config.model, { parts, numClasses: classes.length, random });
     frees.push(() => detector.dispose());
+    if (options.init !== undefined) output.note(`${await loadInitialWeights(detector, options.init)}\n`);
     const watch = watchSignals(() => output.note("\nstopping after this step; a second signal ends at once\n"));
     frees.push(() => watch.dispose());
-    const gateHealth = gateHealthHook((text) => output.note(`\nwarning: ${text}\n`));
+    const warn = (text: string) => output.note(`\nwarning: ${text}\n`);
+    const gateHealth = gateHealthHook(warn);
+    const nonFinite: TrainHook = {
+      name: "non-finite",
+      onNonFinite: ({ message, action }) =>
+        warn(`${message} ${action === "skip" ? "The batch is left out." : "Back to the last checkpoint."}`),
+    };
+    const everyEpochs = options.evaluateEvery;
+    const note = (text: string) => output.note(`\n${text}`);
+    const validation =
+      everyEpochs === undefined
+        ? []
+        : [await validationHook({ data: options.data, split: "val", everyEpochs, classes, config, note })];
     const trainer = createTrainer({
       detector,
       batches: loader,
       config,
+      random,
       signal: watch.signal,
-      hooks: [losses, gateHealth, metricsHook(folder), checkpointHook(folder, classes), progressHook(output.progress)],
+      hooks: [
+        losses,
+        gateHealth,
+        nonFinite,
+        metricsHook(folder),
+        tensorboardHook(folder),
+        ...validation,
+        checkpointHook(folder, classes),
+        progressHook(output.progress),
+      ],
     });
     frees.push(() => trainer.dispose());
-    if (resumed) await resumeFrom(trainer, resumed, classes);
+    const lock = await lockRunFolder(folder);
+    frees.push(() => lock.release());
+    if (options.resume) {
+      const tellBroken = ({ message }: Error) => warn(`${message}; going on from an older checkpoint`);
+      await resumeNewest(trainer, folder, classes, tellBroken);
+    }
     await writeFileAtomic(folder.configFile, `${JSON.stringify(config, null, 2)}\n`);
     const leftOut = skipText(dataset.skipped);
     output.note(
@@ -148,6 +175,6 @@ export async function train(options: TrainOptions, output: Output): Promise<numb
     output.note(`stopped at step ${step} of ${trainer.totalSteps}. Call the same command with --resume to go on.\n`);
     return watch.exitCode();
   } finally {
-    for (const free of frees.reverse()) free();
+    for (const free of frees.reverse()) await free();
   }
 }
