@@ -47,11 +47,22 @@ const RUNS = 2;
 const TOLERANCE = 1e-3;
 
 const PEER = fileURLToPath(new URL("peers/caddet_torch.py", import.meta.url));
-const WASM = fileURLToPath(new URL("peers/infer-wasm.ts", import.meta.url));
+const TFJS = fileURLToPath(new URL("peers/infer-tfjs.ts", import.meta.url));
 const ONNXRUNTIME = fileURLToPath(new URL("peers/infer-onnxruntime.ts", import.meta.url));
 
-const typescript = (file: string, ...args: string[]) =>
-  startLineProcess([process.execPath, "--conditions=@caddet/source", "--import", "tsx", file, ...args]);
+const typescript = ([file, ...args]: [string, ...string[]], env: Readonly<Record<string, string>> = {}) =>
+  startLineProcess([process.execPath, "--conditions=@caddet/source", "--import", "tsx", file, ...args], env);
+
+// An engine that is not installed everywhere; a line on stderr says that its rows are absent, and why.
+async function optional(name: string, starting: Promise<LineProcess>): Promise<LineProcess | undefined> {
+  try {
+    return await starting;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split("\n").find((line) => /Error/.test(line)) : undefined;
+    process.stderr.write(`no rows of ${name}: ${reason ?? cause}\n`);
+    return undefined;
+  }
+}
 
 async function pythonWithTorch(): Promise<{ python: string; remove(): Promise<void> }> {
   // biome-ignore lint/suspicious/noUndeclaredEnvVars: benchmarks are no task of turbo's
@@ -141,16 +152,24 @@ export async function run(): Promise<InferRow[]> {
     await writeFile(join(folder, "routes.json"), JSON.stringify(routes));
     await prepareBackend({ backend: "wasm" });
     const madds = await writeRoutedModels(folder, routes);
-    const wasm = await started(typescript(WASM, folder));
-    const dynamic = await started(typescript(ONNXRUNTIME, folder, "dynamic", String(THREADS)));
-    const fixed = await started(typescript(ONNXRUNTIME, folder, "fixed", String(THREADS)));
+    const onnx = (mode: string, runtime: string) =>
+      typescript([ONNXRUNTIME, folder, mode, String(THREADS), `onnxruntime-${runtime}`]);
+    const wasm = await started(typescript([TFJS, folder, "wasm"]));
+    const dynamic = await started(onnx("dynamic", "node"));
+    const fixed = await started(onnx("fixed", "node"));
+    const web = await optional("onnxruntime-web", started(onnx("dynamic", "web")));
+    const threads = { TF_NUM_INTRAOP_THREADS: String(THREADS), OMP_NUM_THREADS: String(THREADS) };
+    const node = await optional("tfjs-node", started(typescript([TFJS, folder, "tfjs-node"], threads)));
+    const common = { threads: THREADS, shares: SHARES };
     // The wasm backend has one thread in Node.
     const contestants: [Contestant, ...Contestant[]] = [
-      { name: `PyTorch ${version} eager, routed`, threads: THREADS, engine: torch, shares: SHARES },
+      { name: `PyTorch ${version} eager, routed`, engine: torch, ...common },
       { name: "tfjs-wasm", threads: 1, engine: wasm, shares: SHARES },
       { name: "tfjs-wasm, routers decide", threads: 1, engine: wasm, shares: [1], routers: true },
-      { name: "onnxruntime-node dynamic", threads: THREADS, engine: dynamic, shares: SHARES },
-      { name: "onnxruntime-node fixed", threads: THREADS, engine: fixed, shares: SHARES },
+      { name: "onnxruntime-node dynamic", engine: dynamic, ...common },
+      { name: "onnxruntime-node fixed", engine: fixed, ...common },
+      ...(web ? [{ name: "onnxruntime-web dynamic", engine: web, ...common }] : []),
+      ...(node ? [{ name: "tfjs-node", engine: node, ...common }] : []),
     ];
     return rowsOf(contestants, await contest(contestants), madds);
   } finally {

@@ -1,17 +1,17 @@
-// An engine of the inference benchmark: the frozen supernet on the wasm backend with @caddet/runtime's kernels, one thread. Routes are
-// forced, or left to routers whose biases give them. Run by bench/infer.ts: infer-wasm.ts FOLDER
+// An engine of the inference benchmark: the frozen supernet on a TensorFlow.js backend, wasm with @caddet/runtime's kernels or tfjs-node.
+// Routes are forced, or left to routers whose biases give them. Run by bench/infer.ts: infer-tfjs.ts FOLDER BACKEND
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRandom, parseSafetensors, type RoutedOutput, readState } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
+import { type BackendName, prepareBackend } from "@caddet/runtime/node";
 import { createSupernet, PRESETS, supernetFromTorch } from "@caddet/supernet";
 import * as tf from "@tensorflow/tfjs-core";
 import { benchImage, readRoutes, SIZE, serve } from "./infer-engine";
 import { setRoute } from "./routed-models";
 
-const folder = process.argv[2]!;
-await prepareBackend({ backend: "wasm" });
+const [folder, backend] = process.argv.slice(2) as [string, BackendName];
+await prepareBackend({ backend });
 const routes = readRoutes(folder);
 const net = createSupernet({ ...PRESETS.paper, random: createRandom(0) });
 net.loadStateDict(supernetFromTorch(parseSafetensors(readFileSync(join(folder, "weights.safetensors"))).arrays));

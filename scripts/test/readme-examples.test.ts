@@ -10,22 +10,25 @@ const run = promisify(execFile);
 const numbersIn = (text: string) =>
   Array.from(text.replaceAll(/\w+\(\d+\)/g, "").matchAll(/-?\d+(\.\d+)?/g), ([number]) => number);
 
-it.each(["router", "budget", "path-sim"])("%s: the README's example prints what its comments say", async (name) => {
-  const folder = new URL(`../../packages/${name}/`, import.meta.url);
-  const readme = await readFile(new URL("README.md", folder), "utf8");
-  const example = /```js\n([\s\S]*?)```/.exec(readme)![1]!;
-  const { stdout } = await run(
-    process.execPath,
-    ["--conditions=@caddet/source", "--import", "tsx", "--input-type=module", "--eval", example],
-    { cwd: fileURLToPath(folder) },
-  );
-  const printing = example.split("\n").filter((line) => /console\.log|\.print\(\)/.test(line));
-  const wanted = numbersIn(printing.map((line) => line.split("//")[1] ?? "").join(" "));
-  const got = numbersIn(stdout);
-  expect(got).toHaveLength(wanted.length);
-  for (const [i, number] of wanted.entries()) {
-    const [, decimals] = number.split(".");
-    const tolerance = decimals ? 0.51 * 10 ** -decimals.length : 1e-6;
-    expect(Math.abs(Number(got[i]) - Number(number)), `${got[i]} for ${number}`).toBeLessThan(tolerance);
-  }
-});
+it.each(["router", "budget", "path-sim", "baselines"])(
+  "%s: the README's example prints what its comments say",
+  async (name) => {
+    const folder = new URL(`../../packages/${name}/`, import.meta.url);
+    const readme = await readFile(new URL("README.md", folder), "utf8");
+    const example = /```js\n([\s\S]*?)```/.exec(readme)![1]!;
+    const { stdout } = await run(
+      process.execPath,
+      ["--conditions=@caddet/source", "--import", "tsx", "--input-type=module", "--eval", example],
+      { cwd: fileURLToPath(folder) },
+    );
+    const printing = example.split("\n").filter((line) => /console\.log|\.print\(\)/.test(line));
+    const wanted = numbersIn(printing.map((line) => line.split("//")[1] ?? "").join(" "));
+    const got = numbersIn(stdout);
+    expect(got).toHaveLength(wanted.length);
+    for (const [i, number] of wanted.entries()) {
+      const [, decimals] = number.split(".");
+      const tolerance = decimals ? 0.51 * 10 ** -decimals.length : 1e-6;
+      expect(Math.abs(Number(got[i]) - Number(number)), `${got[i]} for ${number}`).toBeLessThan(tolerance);
+    }
+  },
+);
