@@ -3,6 +3,7 @@
 import { ConfigError } from "@caddet/core";
 import { checkConfig } from "@caddet/core/schema";
 import { z } from "zod";
+import { overRecipe, RECIPE_NAMES } from "./recipes";
 
 const natural = z.int().min(1);
 const fraction = z.number().min(0).max(1);
@@ -12,7 +13,13 @@ const dataSchema = z.strictObject({
   shorter: natural.default(600),
   /** … unless the longer one would pass this. */
   longer: natural.default(1000),
+  /** Instead of one `shorter`, several: one is drawn for each batch of training. */
+  shorterSides: z.array(natural).default([]),
+  /** Or any from the first to the second. */
+  shorterRange: z.tuple([natural, natural]).nullable().default(null),
   batchSize: natural.default(16),
+  /** Images that go through the network at once, where memory is short; the losses are those of the whole batch. */
+  microBatch: natural.nullable().default(null),
   flip: fraction.default(0.5),
   /** Sides of a batch are padded to a multiple. */
   padTo: natural.default(64),
@@ -69,11 +76,34 @@ const similaritySchema = z.strictObject({
   max: fraction.default(0.95),
 });
 
+const batchNormSchema = z.strictObject({
+  /** "frozen" normalises by the running moments and leaves them alone; scales and shifts are trained either way. */
+  mode: z.enum(["batch", "frozen"]).default("batch"),
+  /** Batches over which the running moments are computed afresh at the end of a run; 0 for not at all. */
+  preciseBatches: z.int().min(0).default(0),
+});
+
+const memorySchema = z.strictObject({
+  /** "layer": the backbone keeps only the maps between its layers for the backward pass, and computes the rest once more there. */
+  checkpoint: z.enum(["none", "layer"]).default("none"),
+});
+
+const emaSchema = z.strictObject({
+  /** Of the moving average of the weights, which is then what is evaluated and saved; null for none. 0.9998 is usual. */
+  decay: z.number().gt(0).lt(1).nullable().default(null),
+});
+
 const checkpointSchema = z.strictObject({
   /** Epochs between two checkpoints; one is always written at the end. */
   everyEpochs: natural.default(1),
+  /** Steps between two checkpoints, beside those of the epochs; null for none. */
+  everySteps: natural.nullable().default(null),
   /** The newest so many are kept. */
   keep: natural.default(3),
+  /** The metric by which the best one is kept as well, such as "AP"; null for none. */
+  best: z.string().min(1).nullable().default(null),
+  /** Whether the highest or the lowest is the best. */
+  bestIs: z.enum(["highest", "lowest"]).default("highest"),
 });
 
 // Which parts there are, and what each can be told, is known where a run is assembled.
@@ -84,6 +114,8 @@ const modelSchema = z.strictObject({
 
 /** The schema of a training run's configuration. */
 export const trainConfigSchema = z.strictObject({
+  /** Settings by name, under those that are written; see RECIPES. */
+  recipe: z.enum(RECIPE_NAMES).optional(),
   seed: z.int().default(0),
   /** The detector's; `parseModelConfig` of @caddet/detector checks it and fills in its defaults. */
   model: modelSchema.default({}),
@@ -94,7 +126,20 @@ export const trainConfigSchema = z.strictObject({
   similarity: similaritySchema.prefault({}),
   /** First epoch, from 0, with the two regularisers; the paper leaves them out of the first. */
   regularizeFromEpoch: z.int().min(0).default(1),
+  batchNorm: batchNormSchema.prefault({}),
+  memory: memorySchema.prefault({}),
+  ema: emaSchema.prefault({}),
   checkpoint: checkpointSchema.prefault({}),
+  /** What a loss or gradient that is not finite does: ends the run, leaves the batch out, or goes back to the last checkpoint as well. */
+  onNonFinite: z.enum(["stop", "skip", "restore"]).default("stop"),
+  /** A run with more of them ends all the same. */
+  maxNonFinite: z.int().min(0).default(20),
+  /** Steps over which tensors must not grow in number, from 4; 0 turns the check off. */
+  leakSteps: z
+    .int()
+    .min(0)
+    .refine((steps) => steps === 0 || steps >= 4, "must be 0 or at least 4")
+    .default(32),
 });
 
 // Names by which people look for a setting.
@@ -118,7 +163,7 @@ export function defineConfig(config: TrainConfigInput): TrainConfigInput {
 }
 
 /**
- * Checks a run's configuration and fills in its defaults, but for `model`, which stays as it was written.
+ * Checks a run's configuration and fills in its defaults, those of its recipe first, but for `model`, which stays as it was written.
  *
  * @param input what someone wrote
  * @returns the whole configuration
@@ -126,14 +171,40 @@ export function defineConfig(config: TrainConfigInput): TrainConfigInput {
  * @example parseTrainConfig({ optimizer: { lr: 0.02 } })
  */
 export function parseTrainConfig(input: unknown): TrainConfig {
-  const config = checkConfig(trainConfigSchema, input, "training", { aliases: ALIASES });
+  const config = checkConfig(trainConfigSchema, withRecipe(input), "training", { aliases: ALIASES });
   const { intervals } = config.budget;
   if (intervals.some((end, i) => end <= (intervals[i - 1] ?? 0))) {
     throw new ConfigError(`budget.intervals: the upper ends must be ascending, got [${intervals}].`);
   }
   const { min, max } = config.similarity;
   if (!(min > 0 && min <= max)) throw new ConfigError(`similarity: 0 < min <= max must hold, got ${min} and ${max}.`);
+  checkSides(config.data);
+  const { mode, preciseBatches } = config.batchNorm;
+  if (mode === "frozen" && preciseBatches > 0) {
+    throw new ConfigError(
+      `batchNorm: frozen moments stay as they are, so that preciseBatches must be 0, got ${preciseBatches}.`,
+    );
+  }
   return config;
+}
+
+function withRecipe(input: unknown): unknown {
+  if (typeof input !== "object" || input === null || !("recipe" in input)) return input;
+  const name = RECIPE_NAMES.find((known) => known === input.recipe);
+  return name ? overRecipe(name, input) : input;
+}
+
+function checkSides({ longer, shorter, shorterSides, shorterRange }: TrainConfig["data"]): void {
+  if (shorterSides.length > 0 && shorterRange) {
+    throw new ConfigError("data: shorterSides lists the sides, shorterRange bounds them; set one of the two.");
+  }
+  if (shorterRange && shorterRange[0] > shorterRange[1]) {
+    throw new ConfigError(`data.shorterRange: the first must not be above the second, got [${shorterRange}].`);
+  }
+  const longest = Math.max(shorter, ...shorterSides, ...(shorterRange ?? []));
+  if (longest > longer) {
+    throw new ConfigError(`data: a shorter side must not be above data.longer, got ${longest} and ${longer}.`);
+  }
 }
 
 /**

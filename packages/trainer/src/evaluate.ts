@@ -10,7 +10,7 @@ import {
 import { DatasetError } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
 import * as tf from "@tensorflow/tfjs-core";
-import type { TrainBatch } from "./trainer";
+import type { TrainBatch } from "./batches";
 
 /** Options of {@link evaluateDetector}. */
 export interface EvaluateOptions {

@@ -2,7 +2,7 @@
 // budget and the path similarity; it is meant to be called inside tf.variableGrads.
 import { createCostModel, encodeScales, globalBudgetLoss } from "@caddet/budget";
 import type { BudgetMapping, GroundTruth, ImageSize } from "@caddet/core";
-import type { Detector } from "@caddet/detector";
+import type { Detector, DetectorOutput } from "@caddet/detector";
 import { pathSimilarityLoss } from "@caddet/path-sim";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -20,6 +20,8 @@ export interface ObjectiveOptions {
   readonly intervals: readonly number[];
   /** Which pixels the intervals are measured in. */
   readonly pixels: "input" | "source";
+  /** Whether the backbone computes once more in the backward pass what it would have to keep for it. Default false. */
+  readonly checkpoint?: boolean;
 }
 
 /** A batch on the device. */
@@ -30,6 +32,12 @@ export interface ObjectiveBatch {
   readonly sizes: readonly ImageSize[];
   /** `[B]`: for budget mappings that know images by id. Default none. */
   readonly imageIds?: readonly number[];
+}
+
+/** A batch whose images have been through the network. */
+export interface PassedBatch extends Omit<ObjectiveBatch, "images"> {
+  /** Of the network's input, pixels. */
+  readonly inputSize: { readonly height: number; readonly width: number };
 }
 
 /** The objective's parts; all tensors are the caller's. */
@@ -78,8 +86,30 @@ export function computeObjective(
   options: ObjectiveOptions,
   regularize: boolean,
 ): Objective {
+  const { images, ...rest } = batch;
+  const [, height, width] = images.shape;
+  const output = detector.forward(images, { training: true, checkpoint: options.checkpoint ?? false });
+  return objectiveOf(detector, output, { ...rest, inputSize: { height, width } }, options, regularize);
+}
+
+/**
+ * The objective of a batch by what the network made of it.
+ *
+ * @param detector the network, whose head knows the loss
+ * @param output raw maps and gates of the whole batch
+ * @param batch truths, sizes and the size of the input
+ * @param options as for {@link computeObjective}
+ * @param regularize as for {@link computeObjective}
+ * @returns the total, its terms and the gates
+ */
+export function objectiveOf(
+  detector: Detector,
+  { raw, gates }: DetectorOutput<unknown>,
+  batch: PassedBatch,
+  options: ObjectiveOptions,
+  regularize: boolean,
+): Objective {
   const { mapping, budgetWeight, similarityWeight, similarity } = options;
-  const { raw, gates } = detector.forward(batch.images, { training: true });
   const detection = detector.head.loss(raw, batch.truths);
   const terms: Record<string, tf.Scalar> = { ...detection.terms };
 
@@ -95,7 +125,7 @@ export function computeObjective(
           ...(losses ? { detectionLoss: losses[b]! } : {}),
         })),
       );
-      const [, height, width] = batch.images.shape;
+      const { height, width } = batch.inputSize;
       const costs = createCostModel(gates.nodeOfPath, detector.backbone.routing!.cost(height, width));
       const netCost = tf.div(costs.expectedCost(gates.values), costs.total) as tf.Tensor1D; // C_net / C_tot, [B]
       costs.dispose();

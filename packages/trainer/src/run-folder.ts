@@ -1,4 +1,4 @@
-// A run's folder on disk: config.json, metrics.jsonl, checkpoints/. Files are written whole or not at all: into a temporary name first,
+// A run's folder on disk: config.json, metrics.jsonl, events.jsonl, checkpoints/. Files are written whole or not at all: into a temporary name first,
 // then renamed.
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -10,6 +10,10 @@ export interface RunFolder {
   readonly path: string;
   readonly configFile: string;
   readonly metricsFile: string;
+  /** What is no step: evaluations, batches left out. */
+  readonly eventsFile: string;
+  /** Who trains here. */
+  readonly lockFile: string;
   readonly checkpointFolder: string;
 }
 
@@ -19,8 +23,28 @@ export function runFolder(path: string): RunFolder {
     path,
     configFile: join(path, "config.json"),
     metricsFile: join(path, "metrics.jsonl"),
+    eventsFile: join(path, "events.jsonl"),
+    lockFile: join(path, "train.lock"),
     checkpointFolder: join(path, "checkpoints"),
   };
+}
+
+// What a person can do something about, in words.
+const CAUSES: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full. Free some space",
+  EDQUOT: "the disk quota is used up. Free some space",
+  EROFS: "the file system is read-only. Choose another folder",
+  EACCES: "permission is denied. Allow writing there, or choose another folder",
+  EPERM: "permission is denied. Allow writing there, or choose another folder",
+};
+
+/** A file of a run cannot be written; `details.reason` is the system's code, such as "ENOSPC" for a full disk. */
+export class RunWriteError extends CheckpointError {
+  constructor(file: string, cause: unknown, more = "") {
+    const reason = (cause as NodeJS.ErrnoException | undefined)?.code;
+    const text = (reason && CAUSES[reason]) ?? (cause instanceof Error ? cause.message : String(cause));
+    super(`${file} could not be written: ${text}${more}`, { file, reason }, { cause });
+  }
 }
 
 /**
@@ -28,7 +52,7 @@ export function runFolder(path: string): RunFolder {
  *
  * @param file its path; the folder is made
  * @param data its bytes or text
- * @throws CheckpointError when it cannot be written; what was there before stays
+ * @throws RunWriteError when it cannot be written; what was there before stays
  */
 export async function writeFileAtomic(file: string, data: Uint8Array | string): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`;
@@ -44,8 +68,7 @@ export async function writeFileAtomic(file: string, data: Uint8Array | string): 
     await rename(temporary, file);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {}); // what could not be written may be no file at all
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CheckpointError(`${file} could not be written: ${reason}`, { file }, { cause });
+    throw new RunWriteError(file, cause);
   }
 }
 
@@ -76,6 +99,30 @@ export async function listCheckpoints(folder: RunFolder): Promise<{ readonly ste
       return step === undefined ? [] : [{ step: Number(step), file: join(folder.checkpointFolder, name) }];
     })
     .sort((a, b) => b.step - a.step);
+}
+
+/**
+ * Removes what killed processes were writing when they ended.
+ *
+ * @param folder the run's folder
+ */
+export async function removeLeftovers({ checkpointFolder }: RunFolder): Promise<void> {
+  for (const name of await readdir(checkpointFolder).catch(ifAbsent<string[]>([]))) {
+    const pid = Number(/^step-\d+\.safetensors\.(\d+)\.tmp$/.exec(name)?.[1]);
+    if (!Number.isSafeInteger(pid) || isRunning(pid)) continue;
+    // One that stays only takes room.
+    await rm(join(checkpointFolder, name), { force: true }).catch(() => {});
+  }
+}
+
+/** Whether there is a process of this number. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // someone else's
+  }
 }
 
 /**

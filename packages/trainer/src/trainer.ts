@@ -1,40 +1,26 @@
 // The training loop: batch → objective → gradients → clip → SGD → hooks. Where the batches come from, and what is done with the
 // records, is others' business. The position (epoch, batch) and everything that a step depends on can be saved and restored.
-import { executedCost, fixedBudget, lossAwareBudget, scaleBudget } from "@caddet/budget";
 import {
   type BudgetMapping,
+  type Collective,
   ConfigError,
-  type GroundTruth,
-  type ImageSize,
   NonFiniteError,
-  variableGrads,
+  type Random,
+  singleProcess,
 } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
-import * as tf from "@tensorflow/tfjs-core";
-import { createAdamW } from "./adamw";
+import type { BatchSource, TrainBatch } from "./batches";
 import type { TrainConfig } from "./config";
-import type { StepRecord, TrainHook } from "./hooks";
-import { computeObjective, type ObjectiveOptions } from "./objective";
+import { mappingOf, optimizerOf } from "./configured-parts";
+import type { Metrics, TrainHook } from "./hooks";
+import { leakSentinel } from "./leak-sentinel";
+import { freezeMoments, recomputeMoments } from "./moments";
 import type { Optimizer } from "./optimizer";
+import { checkSameRun, meanMoments } from "./ranks";
+import type { RunState, TrainPosition } from "./run-state";
 import { learningRate } from "./schedule";
-import { createSgd } from "./sgd";
-import { spreadOf } from "./spread";
-
-/** A batch as a loader gives it. */
-export interface TrainBatch {
-  /** `[B * H * W * 3]`, normalised, padded with zeros. */
-  readonly images: Float32Array;
-  readonly shape: readonly [number, number, number, number];
-  readonly truths: readonly GroundTruth[];
-  readonly sizes: readonly ImageSize[];
-  readonly imageIds: readonly number[];
-}
-
-/** Where batches come from; the order must be a function of the epoch alone. */
-export interface BatchSource {
-  readonly batchesPerEpoch: number;
-  epoch(epoch: number, options?: { readonly startBatch?: number }): AsyncIterable<TrainBatch>;
-}
+import { makeStep, type StepParts, type StepResult } from "./step";
+import { WeightAverage } from "./weight-average";
 
 /** Options of {@link createTrainer}. */
 export interface TrainerOptions {
@@ -43,92 +29,86 @@ export interface TrainerOptions {
   readonly config: TrainConfig;
   /** Default: the one that `config.budget` names. */
   readonly mapping?: BudgetMapping;
+  /** The generator that the detector was built with. Where its gates are random, a run can only be resumed exactly with it. */
+  readonly random?: Random;
   readonly hooks?: readonly TrainHook[];
-  /** Stops the run after the current step. */
-  readonly signal?: AbortSignal;
+  /** Stops the run after the current step; of several ranks, one that is asked stops all. */
+  readonly signal?: Pick<AbortSignal, "aborted">;
+  /**
+   * The ranks that train together, each with its share of the batches and the same detector, configuration and position. Losses and gradients
+   * are their means. Default: this process alone.
+   */
+  readonly collective?: Collective;
 }
 
-/** What a step leaves behind. */
-interface Step {
-  readonly record: StepRecord;
-  /** `[B * P]`; absent for a static backbone. */
-  readonly gates?: Float32Array;
-}
+// Steps between two checks that all ranks have the same weights.
+const CHECK_EVERY = 100;
 
-/** Where a run stands. */
-export interface TrainPosition {
-  /** Steps done. */
-  readonly step: number;
-  readonly epoch: number;
-  /** Batches of `epoch` that are done. */
-  readonly batch: number;
-}
-
-function mappingOf({ budget }: TrainConfig): BudgetMapping {
-  const { mapping, ratio, reduce } = budget;
-  switch (mapping) {
-    case "scale":
-      return scaleBudget({ ratio, reduce });
-    case "fixed":
-      return fixedBudget({ ratio });
-    case "loss":
-      return lossAwareBudget({ ratio });
-    case "custom":
-      throw new ConfigError(
-        'budget.mapping is "custom": pass that mapping to createTrainer, or choose "scale", "fixed" or "loss".',
-      );
-  }
-}
-
-/** A training run. It owns the optimiser; detector and batches stay the caller's. */
+/** A training run. It owns the optimiser and the average; detector and batches stay the caller's. */
 export class Trainer {
   readonly detector: Detector;
   readonly config: TrainConfig;
   readonly mapping: BudgetMapping;
   readonly optimizer: Optimizer;
+  /** The moving average of the weights; undefined where `ema.decay` is null. */
+  readonly average: WeightAverage | undefined;
   readonly totalSteps: number;
   readonly #batches: BatchSource;
   readonly #hooks: readonly TrainHook[];
-  readonly #signal: AbortSignal | undefined;
-  readonly #objective: ObjectiveOptions;
+  readonly #signal: Pick<AbortSignal, "aborted"> | undefined;
+  readonly #collective: Collective;
+  readonly #random: Random | undefined;
+  readonly #parts: StepParts;
   #position: TrainPosition = { step: 0, epoch: 0, batch: 0 };
+  #nonFinite: RunState["nonFinite"] = { count: 0, avoided: [] };
+  #evaluation: RunState["evaluation"] = null;
+  #best: RunState["best"] = null;
+  #stopped = false;
 
-  constructor({ detector, batches, config, mapping, hooks = [], signal }: TrainerOptions) {
+  constructor(options: TrainerOptions) {
+    const { detector, batches, config, mapping, random, hooks = [], signal, collective = singleProcess() } = options;
     if (batches.batchesPerEpoch < 1) {
       throw new ConfigError(
         "The data set gives no batch: no image is left to train on, or the batch is larger than it.",
       );
     }
-    const { optimizer, schedule, budget, similarity } = config;
+    if (collective.size > 1 && config.onNonFinite === "restore") {
+      throw new ConfigError(
+        `onNonFinite is "restore", which only a run of one process can do; this one has ${collective.size} ranks. Choose "skip" or "stop".`,
+      );
+    }
+    const { schedule, budget, similarity } = config;
     this.detector = detector;
     // A checkpoint must not claim that a built-in mapping was used.
     this.config = mapping ? { ...config, budget: { ...budget, mapping: "custom" } } : config;
     this.mapping = mapping ?? mappingOf(config);
     this.#batches = batches;
-    this.#hooks = hooks;
+    const all = config.leakSteps > 0 ? [leakSentinel(config.leakSteps), ...hooks] : hooks;
+    this.#hooks = all.filter(({ everyRank }) => everyRank || collective.rank === 0);
     this.#signal = signal;
+    this.#collective = collective;
+    this.#random = random;
     this.totalSteps = Math.min(
       schedule.epochs * batches.batchesPerEpoch,
       schedule.maxSteps ?? Number.POSITIVE_INFINITY,
     );
-    const shared = {
-      weightDecay: optimizer.weightDecay,
-      clipNorm: optimizer.clipNorm,
-      rateFactors: { bias: optimizer.biasLrFactor },
-      decayFactors: { bias: optimizer.biasDecayFactor, norm: optimizer.normDecayFactor },
-    };
-    const parameters = detector.namedParameters();
-    this.optimizer =
-      optimizer.type === "sgd"
-        ? createSgd(parameters, { ...shared, momentum: optimizer.momentum })
-        : createAdamW(parameters, { ...shared, beta1: optimizer.momentum, beta2: optimizer.beta2 });
-    this.#objective = {
-      mapping: this.mapping,
-      budgetWeight: budget.weight,
-      similarityWeight: similarity.weight,
-      similarity: { min: similarity.min, max: similarity.max },
-      intervals: budget.intervals,
-      pixels: budget.pixels,
+    this.optimizer = optimizerOf(detector, config);
+    this.average = config.ema.decay === null ? undefined : new WeightAverage(detector, config.ema.decay);
+    this.#parts = {
+      detector,
+      optimizer: this.optimizer,
+      microBatch: config.data.microBatch ?? undefined,
+      random,
+      collective,
+      objective: {
+        mapping: this.mapping,
+        budgetWeight: budget.weight,
+        similarityWeight: similarity.weight,
+        similarity: { min: similarity.min, max: similarity.max },
+        intervals: budget.intervals,
+        pixels: budget.pixels,
+        checkpoint: config.memory.checkpoint === "layer",
+      },
     };
   }
 
@@ -137,34 +117,103 @@ export class Trainer {
     return this.#position;
   }
 
-  /** Goes on from a position; weights, momentum and mapping are restored apart from it. */
-  resumeAt(position: TrainPosition): void {
+  /** What a checkpoint holds beside weights, optimiser, mapping and position. */
+  get state(): RunState {
+    return {
+      random: this.#random?.state() ?? null,
+      nonFinite: this.#nonFinite,
+      evaluation: this.#evaluation,
+      best: this.#best,
+    };
+  }
+
+  /** Goes on from a position, and a state where there is one; weights, momentum and mapping are restored apart from it. */
+  resumeAt(position: TrainPosition, state?: RunState): void {
     this.#position = position;
+    if (!state) return;
+    if (state.random) this.#random?.restore(state.random);
+    this.#nonFinite = state.nonFinite;
+    this.#evaluation = state.evaluation;
+    this.#best = state.best;
   }
 
   /**
    * Trains to the end, or until the signal asks to stop.
    *
-   * @throws NonFiniteError when the objective or a gradient is not finite; the weights are those of the step before
+   * @throws NonFiniteError when the objective or a gradient is not finite and `onNonFinite` says so; the weights are those of the step before
    */
   async run(): Promise<void> {
+    const isFrozen = this.config.batchNorm.mode === "frozen";
     try {
+      if (isFrozen) freezeMoments(this.detector, true);
+      await this.#check();
       await this.#tell((hook) => hook.onStart?.(this));
       while (!this.#done()) await this.#epoch();
+      await this.#check();
       await this.#tell((hook) => hook.onEnd?.(this));
     } catch (error) {
       await this.#tell((hook) => hook.onError?.(error, this));
       throw error;
+    } finally {
+      if (isFrozen) freezeMoments(this.detector, false);
+      for (const hook of [...this.#hooks].reverse()) await hook.onClose?.(this);
     }
   }
 
-  /** Frees the optimiser's state. */
+  /**
+   * Runs something while the detector has its averaged weights, where the run keeps an average.
+   *
+   * @param use gets the weights that one would deploy
+   * @returns what `use` returned
+   */
+  async withAverage<T>(use: () => Promise<T>): Promise<T> {
+    this.average?.swap();
+    try {
+      return await use();
+    } finally {
+      this.average?.swap();
+    }
+  }
+
+  /**
+   * Takes note of an evaluation: of the weights as they are, or as {@link withAverage} gives them.
+   *
+   * @param metrics numbers by name
+   * @throws ConfigError when the metric of `checkpoint.best` is not among them
+   */
+  async reportEvaluation(metrics: Metrics): Promise<void> {
+    const { step } = this.#position;
+    const { best: name, bestIs } = this.config.checkpoint;
+    const value = name === null ? undefined : metrics[name];
+    if (name !== null && value === undefined) {
+      throw new ConfigError(
+        `checkpoint.best: the evaluation has no "${name}". It has ${Object.keys(metrics).join(", ") || "nothing"}.`,
+        { metric: name, known: Object.keys(metrics) },
+      );
+    }
+    this.#evaluation = { step, metrics };
+    if (value !== undefined && Number.isFinite(value)) {
+      const gain = this.#best ? (value - this.#best.value) * (bestIs === "highest" ? 1 : -1) : 1;
+      if (gain > 0) this.#best = { step, value };
+    }
+    await this.#tell((hook) => hook.onEvaluation?.(metrics, this));
+  }
+
+  /** Frees the optimiser's state and the average. */
   dispose(): void {
     this.optimizer.dispose();
+    this.average?.dispose();
   }
 
   #done(): boolean {
-    return this.#position.step >= this.totalSteps || this.#signal?.aborted === true;
+    // A signal comes to each rank at another time: they stop by what all of them heard at a step.
+    const isAsked = this.#collective.size === 1 ? this.#signal?.aborted === true : this.#stopped;
+    return this.#position.step >= this.totalSteps || isAsked;
+  }
+
+  #check(): Promise<void> {
+    const { totalSteps } = this;
+    return checkSameRun(this.#collective, this.detector, { step: this.#position.step, totalSteps });
   }
 
   async #tell(call: (hook: TrainHook) => void | Promise<void>): Promise<void> {
@@ -175,14 +224,18 @@ export class Trainer {
     const { epoch, batch: startBatch } = this.#position;
     let asked = performance.now();
     for await (const batch of this.#batches.epoch(epoch, { startBatch })) {
-      const waited = performance.now() - asked;
-      const { record, gates } = await this.#step(batch, epoch, asked, waited);
-      this.#position = { step: record.step, epoch, batch: this.#position.batch + 1 };
-      if (gates) await this.#tell((hook) => hook.onGates?.(gates, epoch, this));
-      await this.#tell((hook) => hook.onStep?.(record, this));
+      const expected = this.#position.step + 1;
+      try {
+        await this.#take(batch, asked, performance.now() - asked);
+      } finally {
+        this.#batches.recycle?.(batch);
+      }
+      // The run was put back: what comes next is another batch.
+      if (this.#position.step !== expected) return;
       if (this.#done()) break;
       asked = performance.now();
     }
+    if (this.#position.step >= this.totalSteps) await this.#settleMoments(epoch);
     if (this.#position.batch >= this.#batches.batchesPerEpoch) {
       this.#position = { step: this.#position.step, epoch: epoch + 1, batch: 0 };
       await this.#tell((hook) => hook.onEpoch?.(epoch, this));
@@ -193,91 +246,94 @@ export class Trainer {
     }
   }
 
-  async #step(batch: TrainBatch, epoch: number, asked: number, waited: number): Promise<Step> {
-    const { config, detector, optimizer } = this;
-    const step = this.#position.step + 1;
-    const rate = learningRate(step - 1, {
+  #advance(): void {
+    const { step, epoch, batch } = this.#position;
+    this.#position = { step: step + 1, epoch, batch: batch + 1 };
+  }
+
+  async #take(batch: TrainBatch, asked: number, waited: number): Promise<void> {
+    const { epoch, batch: index } = this.#position;
+    if (this.#nonFinite.avoided.some(([e, b]) => e === epoch && b === index)) {
+      this.#advance();
+      return;
+    }
+    let result: StepResult;
+    try {
+      result = await this.#step(batch, asked, waited);
+    } catch (error) {
+      if (!(error instanceof NonFiniteError)) throw error;
+      await this.#survive(error, batch);
+      return;
+    }
+    this.#advance();
+    const { record, gates, stop } = result;
+    this.#stopped = stop;
+    if (record.step % CHECK_EVERY === 0) await this.#check();
+    if (gates) await this.#tell((hook) => hook.onGates?.(gates, epoch, this));
+    await this.#tell((hook) => hook.onStep?.(record, this));
+  }
+
+  async #step(batch: TrainBatch, asked: number, waited: number): Promise<StepResult> {
+    const { config } = this;
+    const { step, epoch } = this.#position;
+    const rate = learningRate(step, {
       ...config.schedule,
       base: config.optimizer.lr,
       stepsPerEpoch: this.#batches.batchesPerEpoch,
       totalSteps: this.totalSteps,
     });
     const regularize = epoch >= config.regularizeFromEpoch;
-    const tensorsBefore = tf.memory().numTensors;
-    const images = tf.tensor4d(batch.images, [...batch.shape]);
-    const variables = [...detector.namedParameters().values()].map((p) => p.variable);
-    // Running moments move in the forward pass, before anyone can see that the step fails.
-    const moments = [...detector.namedBuffers().values()].map((v) => ({ v, before: tf.clone(v) }));
-    let names: string[] = [];
-    let scalars: tf.Tensor1D | undefined;
-    let gates: tf.Tensor2D | undefined;
-    let gradients: tf.NamedTensorMap = {};
-    let norm: tf.Scalar | undefined;
-    try {
-      const result = variableGrads(() => {
-        const { truths, sizes, imageIds } = batch;
-        const objective = computeObjective(detector, { images, truths, sizes, imageIds }, this.#objective, regularize);
-        names = Object.keys(objective.terms);
-        scalars = tf.keep(tf.stack([objective.total, ...Object.values(objective.terms)]) as tf.Tensor1D);
-        gates = objective.gates && tf.keep(tf.clone(objective.gates));
-        return objective.total;
-      }, variables);
-      result.value.dispose();
-      gradients = result.grads;
-      norm = optimizer.gradientNorm(gradients);
-      const [values, [gradientNorm], gateValues] = await Promise.all([
-        scalars!.data(),
-        norm.data<"float32">(),
-        gates?.data<"float32">(),
-      ]);
-      const loss = Object.fromEntries([["total", values[0]!], ...names.map((name, i) => [name, values[i + 1]!])]);
-      this.#checkFinite(step, batch, loss, gradientNorm!);
-      optimizer.step(gradients, norm, rate);
-      const seconds = (performance.now() - asked) / 1000;
-      const record = {
-        step,
-        epoch,
-        learningRate: rate,
-        loss,
-        gradientNorm: gradientNorm!,
-        imagesPerSecond: batch.shape[0] / seconds,
-        dataShare: waited / 1000 / seconds,
-        ...(gateValues ? this.#routes(gateValues, batch) : {}),
-        tensors: tensorsBefore,
-        imageIds: batch.imageIds,
-      };
-      return gateValues ? { record, gates: gateValues } : { record };
-    } catch (error) {
-      for (const { v, before } of moments) v.assign(before);
-      if (!(error instanceof NonFiniteError) || "step" in error.details) throw error;
-      throw new NonFiniteError(`Step ${step}, images ${batch.imageIds.join(", ")}: ${error.message}`, {
-        ...error.details,
-        step,
-        imageIds: batch.imageIds,
-      });
-    } finally {
-      tf.dispose([images, scalars ?? [], gates ?? [], norm ?? [], gradients] as tf.TensorContainer);
-      tf.dispose(moments.map(({ before }) => before));
+    const result = await makeStep(this.#parts, batch, {
+      step: step + 1,
+      epoch,
+      learningRate: rate,
+      regularize,
+      asked,
+      waited,
+      stop: this.#signal?.aborted === true,
+    });
+    this.average?.update(step + 1);
+    return result;
+  }
+
+  // Goes on without the batch, from here or from the last checkpoint.
+  async #survive(error: NonFiniteError, { imageIds }: TrainBatch): Promise<void> {
+    const { onNonFinite: action, maxNonFinite } = this.config;
+    const { step, epoch, batch } = this.#position;
+    const count = this.#nonFinite.count + 1;
+    if (action === "stop" || count > maxNonFinite) throw error;
+    const { avoided } = this.#nonFinite;
+    if (action === "skip") this.#advance();
+    else if (!(await this.#restored())) {
+      throw new NonFiniteError(
+        `${error.message} onNonFinite is "restore", but no hook has a checkpoint to go back to: add checkpointHook, or choose "skip".`,
+        error.details,
+      );
     }
+    this.#nonFinite = { count, avoided: action === "skip" ? avoided : [...avoided, [epoch, batch]] };
+    const { message } = error;
+    const event = { step: step + 1, epoch, imageIds, message, action, count };
+    await this.#tell((hook) => hook.onNonFinite?.(event, this));
   }
 
-  #routes(gates: Float32Array, { shape: [batch, height, width] }: TrainBatch): Pick<StepRecord, "madds" | "openPaths"> {
-    const { nodeOfPath, threshold, cost } = this.detector.backbone.routing!;
-    const open = gates.reduce((n, g) => n + (g >= threshold ? 1 : 0), 0);
-    return {
-      madds: spreadOf(executedCost(gates, nodeOfPath, cost(height, width), threshold)),
-      openPaths: open / (batch * nodeOfPath.length),
+  async #restored(): Promise<boolean> {
+    for (const hook of this.#hooks) if (await hook.onRestore?.(this)) return true;
+    return false;
+  }
+
+  // The same batches and random numbers for the weights and for their average.
+  async #settleMoments(epoch: number): Promise<void> {
+    const { preciseBatches: count } = this.config.batchNorm;
+    if (count === 0) return;
+    const { microBatch } = this.#parts;
+    const drawn = this.#random?.state();
+    const recompute = async () => {
+      await recomputeMoments(this.detector, this.#batches.epoch(epoch), { count, microBatch });
+      if (drawn) this.#random?.restore(drawn);
+      await meanMoments(this.detector, this.#collective);
     };
-  }
-
-  #checkFinite(step: number, batch: TrainBatch, loss: Record<string, number>, gradientNorm: number): void {
-    const bad = Object.entries({ ...loss, gradientNorm }).filter(([, v]) => !Number.isFinite(v));
-    if (bad.length === 0) return;
-    throw new NonFiniteError(
-      `Step ${step}: ${bad.map(([name, v]) => `${name} is ${v}`).join(", ")} for the images ${batch.imageIds.join(", ")}. ` +
-        "Lower optimizer.lr, lengthen schedule.warmupSteps, or look at these images.",
-      { step, loss, gradientNorm, imageIds: batch.imageIds },
-    );
+    await recompute();
+    if (this.average) await this.withAverage(recompute);
   }
 }
 

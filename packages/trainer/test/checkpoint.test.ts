@@ -193,7 +193,9 @@ describe("checkpoints", () => {
   it("change nothing when one of weights, optimiser and mapping does not fit", async () => {
     const config = tinyConfig({ budget: { mapping: "loss" }, regularizeFromEpoch: 0, schedule: { maxSteps: 1 } });
     await runPart({ config });
-    const { arrays, metadata } = parseSafetensors(await readFile(await latestCheckpoint(folder)));
+    const { arrays, metadata: all } = parseSafetensors(await readFile(await latestCheckpoint(folder)));
+    const { sha256: _, ...rest } = all;
+    const metadata = { ...rest, format: "caddet-detector/1" }; // which has no hash, so that the parts are looked at
     const file = join(folder.path, "odd.safetensors");
     const weight = "head.boxes.weight";
     const longer = { dtype: "F32", shape: [7], data: new Float32Array(7) } as const;

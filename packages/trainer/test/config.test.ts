@@ -63,6 +63,42 @@ describe("parseTrainConfig", () => {
     expect(() => parseTrainConfig(null)).toThrow(/training/);
   });
 
+  it("turns on nothing that the paper does not have", () => {
+    const config = parseTrainConfig({});
+    expect(config).not.toHaveProperty("recipe");
+    expect(config.data).toMatchObject({ shorterSides: [], shorterRange: null, microBatch: null });
+    expect(config.batchNorm).toEqual({ mode: "batch", preciseBatches: 0 });
+    expect(config.ema).toEqual({ decay: null });
+    expect(config.memory).toEqual({ checkpoint: "none" });
+    expect(config.checkpoint).toEqual({ everyEpochs: 1, everySteps: null, keep: 3, best: null, bestIs: "highest" });
+    expect(config).toMatchObject({ onNonFinite: "stop", maxNonFinite: 20, leakSteps: 32 });
+  });
+
+  it.each([
+    [{ data: { shorterSides: [480, 600], shorterRange: [480, 600] } }, /set one of the two/],
+    [
+      { data: { shorterRange: [600, 480] } },
+      /data\.shorterRange: the first must not be above the second, got \[600,480\]/,
+    ],
+    [{ data: { shorterSides: [480, 1200] } }, /must not be above data\.longer, got 1200 and 1000/],
+    [{ data: { shorterRange: [480, 1001] } }, /got 1001 and 1000/],
+    [{ data: { shorter: 2000 } }, /got 2000 and 1000/],
+    [{ data: { microBatch: 0 } }, /data\.microBatch: /],
+    [{ batchNorm: { mode: "frozen", preciseBatches: 3 } }, /preciseBatches must be 0, got 3/],
+    [{ batchNorm: { mode: "sync" } }, /batchNorm\.mode: /],
+    [{ memory: { checkpoint: "all" } }, /memory\.checkpoint: /],
+    [{ ema: { decay: 1 } }, /ema\.decay: /],
+    [{ ema: { decay: 0 } }, /ema\.decay: /],
+    [{ checkpoint: { everySteps: 0 } }, /checkpoint\.everySteps: /],
+    [{ checkpoint: { best: "" } }, /checkpoint\.best: /],
+    [{ onNonFinite: "ignore" }, /onNonFinite: .*"stop".*"skip".*"restore"/],
+    [{ maxNonFinite: -1 }, /maxNonFinite: /],
+    [{ leakSteps: 3 }, /leakSteps: must be 0 or at least 4/],
+  ])("refuses %j", (input, message) => {
+    expect(() => parseTrainConfig(input)).toThrow(ConfigError);
+    expect(() => parseTrainConfig(input)).toThrow(message);
+  });
+
   it("refuses a similarity range and intervals that cannot be", () => {
     expect(() => parseTrainConfig({ similarity: { min: 0.9, max: 0.8 } })).toThrow(/0 < min <= max must hold/);
     expect(() => parseTrainConfig({ similarity: { min: 0 } })).toThrow(ConfigError);

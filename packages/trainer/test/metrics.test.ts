@@ -1,9 +1,9 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StepRecord, Trainer } from "../src";
-import { metricsHook, type RunFolder, readMetrics, runFolder } from "../src/node";
+import { metricsHook, type RunFolder, RunWriteError, readEvents, readMetrics, runFolder } from "../src/node";
 
 let folder: RunFolder;
 beforeEach(async () => {
@@ -86,5 +86,51 @@ describe("metricsHook", () => {
 describe("readMetrics", () => {
   it("gives nothing for a run without metrics", async () => {
     expect(await readMetrics(folder)).toEqual([]);
+  });
+});
+
+describe("events", () => {
+  const at = (step: number) => ({ position: { step, epoch: 0, batch: step } }) as Trainer;
+  const skipped = (step: number, action: "skip" | "restore" = "skip") =>
+    ({ step, epoch: 0, imageIds: [1], message: "NaN", action, count: 1 }) as const;
+
+  it("are written as they come, and dropped behind the checkpoint that a run goes on from", async () => {
+    const hook = metricsHook(folder);
+    await hook.onStart!(at(0));
+    expect(await readEvents(folder)).toEqual([]);
+    await hook.onEvaluation!({ AP: 0.5 }, at(3));
+    await hook.onNonFinite!(skipped(5), at(5));
+    await hook.onEvaluation!({ AP: 0.6 }, at(6));
+    const events = [
+      { event: "evaluation", step: 3, metrics: { AP: 0.5 } },
+      { event: "non-finite", ...skipped(5) },
+      { event: "evaluation", step: 6, metrics: { AP: 0.6 } },
+    ];
+    expect(await readEvents(folder)).toEqual(events);
+    await appendFile(folder.eventsFile, '{"event":"eval'); // cut by a kill
+    await metricsHook(folder).onStart!(at(5));
+    expect(await readEvents(folder)).toEqual(events.slice(0, 2));
+  });
+
+  it("and steps that a run makes again are dropped when it goes back, what was not finite stays", async () => {
+    await write(0, 1, 2, 3, 4);
+    const hook = metricsHook(folder);
+    await hook.onEvaluation!({ AP: 0.5 }, at(4));
+    await hook.onNonFinite!(skipped(3), at(3));
+    await hook.onNonFinite!(skipped(5, "restore"), at(2));
+    expect(await steps()).toEqual([1, 2]);
+    expect((await readEvents(folder)).map(({ event, step }) => [event, step])).toEqual([
+      ["non-finite", 3],
+      ["non-finite", 5],
+    ]);
+  });
+
+  it("and records that cannot be written are an error with its reason", async () => {
+    await mkdir(folder.metricsFile, { recursive: true });
+    const error: unknown = await Promise.resolve(metricsHook(folder).onStep!(record(1), at(1))).catch(
+      (e: unknown) => e,
+    );
+    expect(error).toBeInstanceOf(RunWriteError);
+    expect((error as RunWriteError).details).toMatchObject({ file: folder.metricsFile, reason: "EISDIR" });
   });
 });

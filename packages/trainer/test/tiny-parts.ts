@@ -27,6 +27,8 @@ const backboneSchema = z.strictObject({
   type: z.literal("gated").default("gated"),
   width: z.int().min(1).default(6),
   threshold: z.number().default(0.01),
+  /** How much is drawn on top of each gate's logit in training. */
+  noise: z.number().default(0),
 });
 type BackboneConfig = z.output<typeof backboneSchema>;
 
@@ -42,9 +44,15 @@ class GatedBackbone extends Module implements Backbone {
   readonly #conv: Conv;
   readonly #norm: BatchNorm;
   readonly #gates: Linear;
+  readonly #draw: (shape: readonly [number, number]) => tf.Tensor2D;
 
-  constructor({ width, threshold }: BackboneConfig, random: Random) {
+  constructor({ width, threshold, noise }: BackboneConfig, random: Random) {
     super();
+    this.#draw = ([b, k]) =>
+      tf.tensor2d(
+        Float32Array.from({ length: b * k }, () => noise * random.normal()),
+        [b, k],
+      );
     this.channels = width;
     this.routing = { nodeOfPath: NODE_OF_PATH, threshold, cost: () => COST };
     const conv = new Conv({ inChannels: 3, outChannels: width, kernelSize: 3, stride: 2, bias: false, random });
@@ -56,7 +64,9 @@ class GatedBackbone extends Module implements Backbone {
   forward(images: tf.Tensor4D, { training }: { readonly training: boolean }) {
     return tidy(() => {
       const x = this.#norm.apply(this.#conv.apply(tf.avgPool(images, 4, 4, "same")), { training, activation: "relu" });
-      const values = tf.relu(tf.tanh(this.#gates.apply(tf.mean(x, [1, 2]) as tf.Tensor2D))) as tf.Tensor2D; // [B, 3]
+      const logits = this.#gates.apply(tf.mean(x, [1, 2]) as tf.Tensor2D);
+      const drawn = training ? tf.add(logits, this.#draw(logits.shape)) : logits;
+      const values = tf.relu(tf.tanh(drawn)) as tf.Tensor2D; // [B, 3]
       const factor = tf.reshape(tf.mean(values, 1), [-1, 1, 1, 1]);
       const maps = [tf.mul(x, factor) as tf.Tensor4D];
       return { features: { maps, strides: this.strides }, gates: { values, nodeOfPath: NODE_OF_PATH } };
@@ -109,16 +119,12 @@ class RegressionHead extends Module implements DetectionHead<Raw> {
 
   loss({ classes, boxes }: Raw, truths: readonly GroundTruth[]): ReturnType<DetectionHead["loss"]> {
     return tidy(() => {
-      const wanted = tf.oneHot(
-        tf.tensor1d(
-          Int32Array.from(truths, (t) => t.labels[0]!),
-          "int32",
-        ),
-        this.numClasses,
-      );
-      const places = tf.tensor2d(truths.map((t) => Array.from(t.boxes.subarray(0, 4), (v) => v / SIDE)));
-      const byClass = tf.mul(tf.sum(tf.squaredDifference(classes, tf.cast(wanted, "float32")), 1), this.#classWeight);
-      const byBox = tf.sum(tf.squaredDifference(boxes, places), 1);
+      // An image without objects wants no class, and any box.
+      const wanted = truths.map(({ labels }) => Array.from({ length: this.numClasses }, (_, k) => +(labels[0] === k)));
+      const places = truths.map((t) => Array.from({ length: 4 }, (_, i) => (t.boxes[i] ?? 0) / SIDE));
+      const counts = tf.tensor1d(truths.map(({ labels }) => Math.min(1, labels.length)));
+      const byClass = tf.mul(tf.sum(tf.squaredDifference(classes, tf.tensor2d(wanted)), 1), this.#classWeight);
+      const byBox = tf.mul(tf.sum(tf.squaredDifference(boxes, tf.tensor2d(places)), 1), counts);
       const terms = { classification: tf.sum(byClass) as tf.Scalar, box: tf.sum(byBox) as tf.Scalar };
       return { perImage: tf.add(byClass, byBox) as tf.Tensor1D, terms };
     });

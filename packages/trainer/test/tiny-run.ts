@@ -1,5 +1,5 @@
 // A detector and a data set small enough to train within a test: coloured squares on grey, drawn from a seed and the epoch.
-import { createRandom, type GroundTruth } from "@caddet/core";
+import { createRandom, type GroundTruth, type Random } from "@caddet/core";
 import { buildDetector, type Detector, type ModelConfig, parseModelConfig } from "@caddet/detector";
 import { type BatchSource, parseTrainConfig, type TrainBatch, type TrainConfig, type TrainConfigInput } from "../src";
 import { PARTS } from "./tiny-parts";
@@ -26,9 +26,10 @@ export function tinyConfig(overrides: TrainConfigInput = {}): WholeConfig {
 }
 
 /** A detector for {@link CLASSES}. */
-export function tinyDetector({ model }: TrainConfig, seed: number): Detector {
+export function tinyDetector({ model }: TrainConfig, seed: number | Random, numClasses = CLASSES.length): Detector {
   const config = parseModelConfig(model, PARTS);
-  return buildDetector(config, { parts: PARTS, numClasses: CLASSES.length, random: createRandom(seed) });
+  const random = typeof seed === "number" ? createRandom(seed) : seed;
+  return buildDetector(config, { parts: PARTS, numClasses, random });
 }
 
 /** One batch of two images with one square each; some squares are large. */

@@ -283,6 +283,31 @@ describe("Trainer", () => {
     expect([...new Set(changed.map(([kind]) => kind))].sort()).toEqual(kinds);
   });
 
+  it.each([
+    ["none", null, false],
+    ["layer", null, true],
+    ["layer", 1, true],
+  ] as const)(
+    "asks the backbone to save memory where memory.checkpoint is %s (micro batches: %s)",
+    async (checkpoint, microBatch, want) => {
+      const config = tinyConfig({ memory: { checkpoint }, data: { microBatch }, schedule: { maxSteps: 1 } });
+      const detector = tinyDetector(config, 1);
+      const { backbone } = detector;
+      const forward = backbone.forward.bind(backbone);
+      const asked: unknown[] = [];
+      backbone.forward = (images, options) => {
+        asked.push(options.checkpoint);
+        return forward(images, options);
+      };
+      const trainer = createTrainer({ detector, batches: squares(1), config });
+      await trainer.run();
+      // in parts, those that no gradient is taken of save nothing
+      expect(asked).toEqual(microBatch === null ? [want] : [false, false, want, want]);
+      trainer.dispose();
+      detector.dispose();
+    },
+  );
+
   it("records a mapping of one's own as custom, and will not make one up", () => {
     const detector = fakeDetector();
     const mapping = () => [0.5];

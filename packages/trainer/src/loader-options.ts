@@ -1,0 +1,36 @@
+// What a loader of @caddet/coco is told by a run's configuration.
+import type { LoaderOptions } from "@caddet/coco/node";
+import { type Collective, singleProcess } from "@caddet/core";
+import type { TrainConfig } from "./config";
+
+/**
+ * The options of a loader for training: sizes, order, augmentation.
+ *
+ * @param config a run's configuration
+ * @param ranks which of how many ranks the loader is for, such as a collective; default the only one
+ * @returns options of `createLoader`; with several sizes one is drawn for each batch, by seed and epoch
+ * @example const loader = createLoader(dataset, loaderOptions(config));
+ */
+export function loaderOptions(
+  { data, seed }: Pick<TrainConfig, "data" | "seed">,
+  { rank, size: worldSize }: Pick<Collective, "rank" | "size"> = singleProcess(),
+): LoaderOptions {
+  const { shorter, longer, shorterSides, shorterRange } = data;
+  const sides = shorterRange ?? (shorterSides.length > 0 ? shorterSides : [shorter]);
+  return {
+    batchSize: data.batchSize,
+    size: sides.map((side) => ({ shorter: side, longer })),
+    sizeMode: shorterRange ? "range" : "value",
+    sizeFor: "batch",
+    flip: data.flip,
+    padTo: data.padTo,
+    normalise: { mean: data.mean, std: data.std },
+    groupByAspect: data.groupByAspect,
+    prefetch: data.prefetch,
+    shuffle: true,
+    dropLast: true,
+    seed,
+    rank,
+    worldSize,
+  };
+}

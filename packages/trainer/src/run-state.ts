@@ -1,0 +1,50 @@
+// What of a run is neither weights nor optimiser, as plain data that a checkpoint holds: position, random numbers, what was evaluated,
+// what was not finite.
+import type { RandomState } from "@caddet/core";
+import { z } from "zod";
+
+/** Where a run stands. */
+export interface TrainPosition {
+  /** Steps done. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Batches of `epoch` that are done. */
+  readonly batch: number;
+}
+
+/** A run's state beside weights, optimiser, mapping and position. */
+export interface RunState {
+  /** Of the generator that the detector draws from in training; null without one. */
+  readonly random: RandomState | null;
+  readonly nonFinite: {
+    /** Batches that were left out. */
+    readonly count: number;
+    /** `[epoch, batch]` of those that a run put back to its checkpoint will not take again. */
+    readonly avoided: readonly (readonly [number, number])[];
+  };
+  /** The last evaluation; null for a number that was not finite. */
+  readonly evaluation: {
+    readonly step: number;
+    readonly metrics: Readonly<Record<string, number | null>>;
+  } | null;
+  /** The best evaluation by the metric of `checkpoint.best`. */
+  readonly best: { readonly step: number; readonly value: number } | null;
+}
+
+const natural = z.int().min(0);
+const word = natural.max(0xffffffff);
+
+export const positionSchema = z.strictObject({ step: natural, epoch: natural, batch: natural });
+
+/** Of a checkpoint; older ones lack it. */
+export const runStateSchema = z.strictObject({
+  random: z.tuple([word, word, word, word]).nullable().default(null),
+  nonFinite: z
+    .strictObject({ count: natural, avoided: z.array(z.tuple([natural, natural])).max(100_000) })
+    .default({ count: 0, avoided: [] }),
+  evaluation: z
+    .strictObject({ step: natural, metrics: z.record(z.string(), z.number().nullable()) })
+    .nullable()
+    .default(null),
+  best: z.strictObject({ step: natural, value: z.number() }).nullable().default(null),
+});
