@@ -109,5 +109,17 @@ export function barChart({ title, labels, series, valueLabel = "", width = 420 }
   const zero = { x1: x(0), y1: top - 3, x2: x(0), y2: bottom - GAP + 3, stroke: "currentColor", opacity: 0.6 };
   const below =
     valueLabel === "" ? "" : label(valueLabel, (left + right) / 2, bottom + 14, { "text-anchor": "middle" });
-  return figure({ width, height, label: title }, heading, legend.markup, ...bars, element("line", zero), below);
+  const described = labels.map((text, row) => {
+    const own = series.map(({ name }, i) => (series.length > 1 ? `${name} ` : "") + written[i]![row]);
+    return `${text}: ${own.join(", ")}`;
+  });
+  const description = `${described.join("; ")}.`;
+  return figure(
+    { width, height, label: title, description },
+    heading,
+    legend.markup,
+    ...bars,
+    element("line", zero),
+    below,
+  );
 }

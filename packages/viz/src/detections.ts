@@ -35,6 +35,9 @@ export interface DetectionsOptions {
   readonly title?: string;
 }
 
+/** Detections that the figure's description names, the surest. */
+const DESCRIBED = 12;
+
 type Box = readonly [x: number, y: number, width: number, height: number];
 
 const DATA_URI = /^data:image\/(?:png|jpeg|webp|avif);base64,[A-Za-z0-9+/]+={0,2}$/;
@@ -120,5 +123,11 @@ export function detectionsSvg(options: DetectionsOptions): string {
     chips.push(chip(text, box, style, size, width));
   }
   const counted = `${order.length} detections${truths ? `, ${truths.labels.length} annotated objects` : ""}`;
-  return figure({ width, height, label: options.title ?? counted, className: "photo" }, ...parts, ...chips);
+  const best = order
+    .slice(-DESCRIBED)
+    .reverse()
+    .map((i) => `${name(labels[i]!)} ${scores[i]!.toFixed(2)}`);
+  const description = `${counted}${best.length > 0 ? `: ${best.join(", ")}${order.length > DESCRIBED ? " and more" : ""}` : ""}.`;
+  const frame = { width, height, label: options.title ?? counted, description, className: "photo" };
+  return figure(frame, ...parts, ...chips);
 }

@@ -4,7 +4,7 @@ import { ConfigError } from "@caddet/core/base";
 import { extent, linearAxis } from "./axis";
 import { formatNumber } from "./lettering";
 import { seriesStyle } from "./palette";
-import { type PlotText, plotFigure } from "./plot";
+import { type PlotArea, type PlotText, plotFigure } from "./plot";
 import { coordinate, element, tooltip } from "./svg";
 
 /** One distribution. */
@@ -59,13 +59,16 @@ export function histogramSvg({ series, bins = 20, range, ...text }: HistogramOpt
     x: linearAxis(min, max),
     y: linearAxis(0, Math.max(1, extent(counts.flat())[1]), { whole: true }),
   };
-  return plotFigure(text, axes, legend, (area) =>
+  const totals = counts.map((own) => own.reduce((a, b) => a + b, 0));
+  const hints = series.map(({ name }, i) => {
+    const mean = finite[i]!.reduce((a, b) => a + b, 0) / finite[i]!.length;
+    return `${name}: ${totals[i]} values, mean ${formatNumber(mean)}`;
+  });
+  const draw = (area: PlotArea) =>
     counts.map((own, i) => {
       const edge = (bin: number) => coordinate(area.x(min + ((max - min) * bin) / bins));
       const steps = own.map((count, bin) => `V${coordinate(area.y(count))}H${edge(bin + 1)}`).join("");
       const { colour, dash } = styles[i]!;
-      const total = own.reduce((a, b) => a + b, 0);
-      const mean = finite[i]!.reduce((a, b) => a + b, 0) / finite[i]!.length;
       return element(
         "path",
         {
@@ -77,8 +80,8 @@ export function histogramSvg({ series, bins = 20, range, ...text }: HistogramOpt
           "stroke-width": 2,
           "stroke-dasharray": dash,
         },
-        tooltip(`${series[i]!.name}: ${total} values, mean ${formatNumber(mean)}`),
+        tooltip(hints[i]!),
       );
-    }),
-  );
+    });
+  return plotFigure(text, axes, legend, draw, `${hints.join("; ")}.`);
 }

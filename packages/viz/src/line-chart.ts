@@ -63,6 +63,15 @@ function drawSeries(
   );
 }
 
+/** A curve in words. */
+function described({ name, points }: LineSeries, shown: (p: Point) => boolean): string {
+  const visible = points.filter(shown);
+  if (visible.length === 0) return `${name}: no data`;
+  const [low, high] = extent(visible.map(([, y]) => y));
+  const [first, last] = [visible[0]!, visible.at(-1)!].map(([x, y]) => `${formatNumber(y)} at ${formatNumber(x)}`);
+  return `${name}: ${first} to ${last}, between ${formatNumber(low)} and ${formatNumber(high)}`;
+}
+
 /**
  * Draws curves.
  *
@@ -79,7 +88,11 @@ export function lineChart({ series, logY = false, ...text }: LineChartOptions): 
   const [xMin, xMax] = extent(visible.map(([x]) => x));
   const [yMin, yMax] = extent(visible.map(([, y]) => y));
   const y: Axis = logY ? logAxis(yMin, yMax) : linearAxis(yMin, yMax, { whole: true });
-  return plotFigure(text, { x: linearAxis(xMin, xMax), y }, legend, (area) =>
-    series.map(({ name, points }, i) => drawSeries(points, name, styles[i]!, shown, area)),
+  return plotFigure(
+    text,
+    { x: linearAxis(xMin, xMax), y },
+    legend,
+    (area) => series.map(({ name, points }, i) => drawSeries(points, name, styles[i]!, shown, area)),
+    `${series.map((one) => described(one, shown)).join("; ")}.`,
   );
 }

@@ -15,6 +15,8 @@ export interface MatrixOptions {
   readonly columnLabels: readonly string[];
   /** The values of the palest and the strongest cell; default: the values' own extent. */
   readonly range?: readonly [min: number, max: number];
+  /** Side of a cell in CSS pixels, from 12; default so that the figure has about 520. */
+  readonly cell?: number;
   /** Digits behind the point in a cell, an integer in [0, 6], default 2. */
   readonly digits?: number;
 }
@@ -31,7 +33,8 @@ const WHITE_FROM = 0.8;
  * @throws ConfigError when `digits` is not an integer in [0, 6] or the range is not increasing
  * @example matrixSvg({ title: "Path similarity", values: [1, 0.4, 0.4, 1], rowLabels: ["a", "b"], columnLabels: ["a", "b"] })
  */
-export function matrixSvg({ title, values, rowLabels, columnLabels, range, digits = 2 }: MatrixOptions): string {
+export function matrixSvg(options: MatrixOptions): string {
+  const { title, values, rowLabels, columnLabels, range, digits = 2 } = options;
   const [rows, columns] = [rowLabels.length, columnLabels.length];
   if (values.length !== rows * columns) {
     throw new ShapeError(
@@ -52,8 +55,9 @@ export function matrixSvg({ title, values, rowLabels, columnLabels, range, digit
   const list = Array.from(values);
   const [min, max] = range ?? extent(list.filter(Number.isFinite));
   const strength = (value: number) => (max > min ? Math.min(1, Math.max(0, (value - min) / (max - min))) : 1);
-  const cell = Math.max(12, Math.min(44, Math.floor(520 / Math.max(rows, columns))));
-  const numbered = cell >= 30;
+  const cell = Math.max(12, options.cell ?? Math.min(44, Math.floor(520 / Math.max(rows, columns))));
+  const texts = list.map((value) => (Number.isFinite(value) ? value.toFixed(digits) : "–"));
+  const numbered = Math.max(...texts.map((text) => textWidth(text, 11))) <= cell - 4;
   const [rowNames, columnNames] = [rowLabels, columnLabels].map((names) => names.map((text) => shorten(text, 18)));
   const room = (names: readonly string[]) => Math.max(...names.map((text) => textWidth(text, 11)));
   const left = 18 + room(rowNames!);
@@ -72,10 +76,9 @@ export function matrixSvg({ title, values, rowLabels, columnLabels, range, digit
       "font-size": 11,
       fill: opacity >= WHITE_FROM ? "#fff" : "currentColor",
     };
-    const text = Number.isFinite(value) ? value.toFixed(digits) : "–";
     return (
       element("rect", { class: "cell", ...size, ...look }, tooltip(hint)) +
-      (numbered ? label(text, x + cell / 2, y + cell / 2 + 4, ink) : "")
+      (numbered ? label(texts[i]!, x + cell / 2, y + cell / 2 + 4, ink) : "")
     );
   });
   const columnHeads = columnNames!.map((text, column) => {
@@ -92,5 +95,7 @@ export function matrixSvg({ title, values, rowLabels, columnLabels, range, digit
   );
   const width = Math.max(left + columns * cell + 12, 30 + textWidth(shorten(title, 40), 15));
   const height = top + rows * cell + 12;
-  return figure({ width, height, label: title }, heading, ...columnHeads, ...rowHeads, ...cells);
+  const [low, high] = extent(list.filter(Number.isFinite));
+  const description = `${rows} rows, ${columns} columns, values from ${formatNumber(low)} to ${formatNumber(high)}.`;
+  return figure({ width, height, label: title, description }, heading, ...columnHeads, ...rowHeads, ...cells);
 }

@@ -16,6 +16,8 @@ export interface FigureOptions {
   readonly html: string;
   /** Shown below. */
   readonly caption?: string;
+  /** The accessible name of a figure that carries its title itself; default the caption. */
+  readonly label?: string;
 }
 
 /**
@@ -59,12 +61,12 @@ export function tableHtml(
 /**
  * Writes a figure with a caption. A figure wider than the screen, such as a route on a phone, scrolls sideways.
  *
- * @param options `html`: markup, taken as it is; `caption`: text
+ * @param options `html`: markup, taken as it is; `caption` and `label`: text
  * @returns markup for a section
  * @example figureHtml({ html: routeSvg(space, gates), caption: "A busy image" })
  */
-export function figureHtml({ html, caption = "" }: FigureOptions): string {
-  const name = escapeXml(caption === "" ? "Figure" : caption);
+export function figureHtml({ html, caption = "", label = caption }: FigureOptions): string {
+  const name = escapeXml(label === "" ? "Figure" : label);
   const below = caption === "" ? "" : `<figcaption>${escapeXml(caption)}</figcaption>`;
   return `<figure><div class="scroll" tabindex="0" role="region" aria-label="${name}">${html}</div>${below}</figure>`;
 }
@@ -89,4 +91,16 @@ export function galleryHtml(figures: readonly FigureOptions[]): string {
  */
 export function paragraphHtml(text: string): string {
   return `<p>${escapeXml(text)}</p>`;
+}
+
+/**
+ * Writes a part that opens on demand, with the keyboard as well: long tables, the numbers behind a figure. Print shows it open.
+ *
+ * @param summary plain text, always seen
+ * @param html markup, taken as it is
+ * @returns markup for a section
+ * @example detailsHtml("All 80 classes", tableHtml(["class", "AP"], rows))
+ */
+export function detailsHtml(summary: string, html: string): string {
+  return `<details><summary>${escapeXml(summary)}</summary>\n${html}</details>`;
 }

@@ -66,6 +66,7 @@ function legendRows(
  * @param axes the two axes; null draws an empty frame that says so
  * @param legend the entries, none for no legend
  * @param body draws the data into the area
+ * @param description the data in words
  * @returns a complete SVG document
  */
 export function plotFigure(
@@ -73,6 +74,7 @@ export function plotFigure(
   axes: { readonly x: Axis; readonly y: Axis } | null,
   legend: readonly LegendEntry[],
   body: (area: PlotArea) => readonly string[],
+  description = "",
 ): string {
   const tickRoom = Math.max(14, ...(axes?.y.ticks ?? []).map((tick) => textWidth(tick.label, 11)));
   const [left, right] = [tickRoom + 32, width - 14];
@@ -113,5 +115,5 @@ export function plotFigure(
     parts.push(label(tick.label, x, bottom + 17, { "font-size": 11, "text-anchor": "middle", opacity: 0.85 }));
   }
   parts.push(element("line", { x1: left, y1: bottom, x2: right, y2: bottom, stroke: "currentColor", opacity: 0.6 }));
-  return figure({ width, height, label: title }, ...parts, ...body(area));
+  return figure({ width, height, label: title, description }, ...parts, ...body(area));
 }

@@ -32,6 +32,10 @@ figcaption { margin-top: 0.35rem; color: var(--soft); font-size: 0.9rem; }
 .scroll { overflow-x: auto; }
 svg { display: block; width: auto; max-width: 100%; height: auto; }
 svg.route { min-width: 36rem; }
+svg.route.compact, .gallery svg.compact { min-width: 0; width: auto; max-width: none; }
+details { margin: 0.75rem 0; }
+summary { cursor: pointer; padding: 0.25rem 0; color: var(--accent); }
+details .scroll { max-height: 32rem; overflow-y: auto; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 1rem; align-items: start; }
 .gallery figure { margin: 0; }
 section > :last-child { margin-bottom: 0; }
@@ -47,6 +51,20 @@ tbody th { font-weight: 500; }
   header { grid-column: 1 / -1; margin-bottom: 1.25rem; }
   nav { position: sticky; top: 1rem; margin: 0; max-height: calc(100vh - 2rem); overflow-y: auto; }
 }
+@media (max-width: 30rem) {
+  .page { padding: 0.9rem 0.5rem 3rem; }
+  section { padding: 0.9rem 0.75rem 1rem; }
+}
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
-@media print { nav, .skip { display: none; } section { break-inside: avoid; border: 0; padding: 0; } .page { display: block; } }
+@media print {
+  :root { color-scheme: light; --paper: #ffffff; --card: #ffffff; --ink: #000000; --soft: #444444; --line: #bbbbbb; --accent: #000000; }
+  nav, .skip { display: none; }
+  section { border: 0; padding: 0; }
+  h2 { break-after: avoid; }
+  figure, tr { break-inside: avoid; }
+  .page { display: block; }
+  .scroll, details .scroll { overflow: visible; max-height: none; }
+  svg.route, .gallery svg.compact { min-width: 0; max-width: 100%; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+}
 `.trim();

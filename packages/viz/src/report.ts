@@ -21,6 +21,8 @@ export interface ReportOptions {
   /** One line below the title, default none. */
   readonly subtitle?: string;
   readonly sections: readonly ReportSection[];
+  /** Seconds, an integer from 1, after which a browser loads the file anew: for a report that is still being written. Default never. */
+  readonly refreshSeconds?: number;
   /** The language of the texts as a BCP 47 tag, default "en". */
   readonly language?: string;
 }
@@ -49,11 +51,16 @@ function sectionHtml({ id, title, note = "", html }: ReportSection): string {
  *
  * @param options title, subtitle, sections in reading order
  * @returns a complete HTML document; equal arguments give equal bytes
- * @throws ConfigError when a section's id is malformed or occurs twice
+ * @throws ConfigError when a section's id is malformed or occurs twice, or `refreshSeconds` is no integer from 1
  * @example reportHtml({ title: "CADDet demo", sections: [{ id: "loss", title: "Loss", html: lineChart(curves) }] })
  */
-export function reportHtml({ title, subtitle = "", sections, language = "en" }: ReportOptions): string {
+export function reportHtml(options: ReportOptions): string {
+  const { title, subtitle = "", sections, refreshSeconds, language = "en" } = options;
   checkIds(sections);
+  if (refreshSeconds !== undefined && !(Number.isSafeInteger(refreshSeconds) && refreshSeconds >= 1)) {
+    throw new ConfigError(`A report refreshes after an integer of seconds from 1, got ${refreshSeconds}.`);
+  }
+  const refresh = refreshSeconds === undefined ? "" : `<meta http-equiv="refresh" content="${refreshSeconds}"/>\n`;
   const entries = sections.map(({ id, title: text }) => `<li><a href="#${id}">${escapeXml(text)}</a></li>`).join("");
   const contents = sections.length === 0 ? "" : `<nav aria-label="Contents"><h2>Contents</h2><ol>${entries}</ol></nav>`;
   const body = sections.length === 0 ? "<p>This report has no sections.</p>" : sections.map(sectionHtml).join("\n");
@@ -65,7 +72,7 @@ export function reportHtml({ title, subtitle = "", sections, language = "en" }: 
 <meta http-equiv="Content-Security-Policy" content="${escapeXml(POLICY)}"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta name="color-scheme" content="light dark"/>
-<title>${escapeXml(title)}</title>
+${refresh}<title>${escapeXml(title)}</title>
 <style>
 ${REPORT_STYLE}
 </style>

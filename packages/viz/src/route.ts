@@ -27,6 +27,10 @@ export interface RouteOptions {
   readonly totalMadds?: number;
   /** One name a scale, fine to coarse; default "scale 0", "scale 1" and so on. */
   readonly scaleLabels?: readonly string[];
+  /** Stands in place of MAdds and counts, e.g. "mean of 40 images". */
+  readonly caption?: string;
+  /** Draws layers closer together, so that two routes fit side by side. Default false. */
+  readonly compact?: boolean;
   /** Whether to explain the marks below, default true. */
   readonly legend?: boolean;
 }
@@ -41,7 +45,13 @@ const KIND_NAMES: Readonly<Record<RoutePathKind, string>> = {
   keep: "keep",
   down: "down, to coarser",
 };
-const [COLUMN, ROW, RADIUS] = [42, 44, 6.5];
+interface Pitch {
+  readonly column: number;
+  readonly row: number;
+  readonly radius: number;
+}
+const WIDE: Pitch = { column: 42, row: 44, radius: 6.5 };
+const COMPACT: Pitch = { column: 24, row: 36, radius: 4.5 };
 const CLOSED = { "stroke-width": 0.8, "stroke-opacity": 0.22, stroke: "currentColor" };
 
 /** Width and strength of an open path; both grow with the gate. */
@@ -50,8 +60,8 @@ function openLook(gate: number) {
 }
 
 /** A line between two nodes' rims, so that hollow ones stay hollow. */
-function between([x1, y1]: readonly [number, number], [x2, y2]: readonly [number, number]) {
-  const share = RADIUS / Math.hypot(x2 - x1, y2 - y1);
+function between([x1, y1]: readonly [number, number], [x2, y2]: readonly [number, number], radius: number) {
+  const share = radius / Math.hypot(x2 - x1, y2 - y1);
   const [dx, dy] = [(x2 - x1) * share, (y2 - y1) * share];
   return { x1: x1 + dx, y1: y1 + dy, x2: x2 - dx, y2: y2 - dy };
 }
@@ -75,10 +85,13 @@ function checkGates(space: RouteSpace, gates: ArrayLike<number>): void {
   }
 }
 
-function routeLegend(left: number, y: number): { readonly markup: string; readonly width: number } {
-  let x = left;
+// The marks in words, in one row where `right` is not given.
+function routeLegend(left: number, top: number, right = Number.POSITIVE_INFINITY) {
+  let [x, y, width] = [left, top, 0];
   const parts: string[] = [];
   const entry = (text: string, mark: string) => {
+    const room = 26 + textWidth(text, 11) + 18;
+    if (x > left && x + room > right) [x, y] = [left, y + 20];
     parts.push(
       element(
         "g",
@@ -87,7 +100,8 @@ function routeLegend(left: number, y: number): { readonly markup: string; readon
         label(text, 26, 4, { "font-size": 11 }),
       ),
     );
-    x += 26 + textWidth(text, 11) + 18;
+    x += room;
+    width = Math.max(width, x);
   };
   const stroke = (x1: number, y1: number, y2: number, look: Readonly<Record<string, string | number>>) =>
     element("line", { x1, y1, x2: 20, y2, ...look });
@@ -105,16 +119,30 @@ function routeLegend(left: number, y: number): { readonly markup: string; readon
   );
   entry("node runs", element("circle", { cx: 11, cy: 0, r: 5, fill: "currentColor" }));
   entry("dropped", element("circle", { cx: 11, cy: 0, r: 4.5, fill: "none", stroke: "currentColor", opacity: 0.6 }));
-  return { markup: parts.join(""), width: x };
+  return { markup: parts.join(""), width, bottom: y };
+}
+
+/**
+ * Draws the legend of routes alone, for several that stand together without one.
+ *
+ * @param options `width` in CSS pixels, default 420; the height follows from it
+ * @returns a complete SVG document
+ * @example galleryHtml([{ html: easy }, { html: busy }]) + figureHtml({ html: routeLegendSvg() })
+ */
+export function routeLegendSvg({ width = 420 }: { readonly width?: number } = {}): string {
+  const { markup, bottom } = routeLegend(10, 14, width);
+  const description = "Wider lines are greater gates.";
+  return figure({ width, height: bottom + 14, label: "Marks of a route", description }, markup);
 }
 
 function captionOf(
-  { madds, totalMadds }: RouteOptions,
+  { madds, totalMadds, caption }: RouteOptions,
   open: number,
   paths: number,
   run: number,
   nodes: number,
 ): string {
+  if (caption !== undefined) return caption;
   const counts = `${open} of ${paths} paths open, ${run} of ${nodes} nodes run`;
   if (madds === undefined) return counts;
   const share = totalMadds ? ` (${((100 * madds) / totalMadds).toFixed(0)}% of ${formatMadds(totalMadds)})` : "";
@@ -126,7 +154,7 @@ function captionOf(
  *
  * @param space nodes and paths
  * @param gates `[paths]` in [0, 1], in the order of the paths
- * @param options title, threshold, MAdds, names of the scales
+ * @param options title, threshold, MAdds or another caption, names of the scales; `compact` for routes side by side, without a legend
  * @returns a complete SVG document; without nodes, a frame that says "no nodes"
  * @throws ShapeError when there is not one gate a path
  * @throws ConfigError when a gate is outside [0, 1] or a path leads to a node that does not exist
@@ -134,8 +162,9 @@ function captionOf(
  */
 export function routeSvg(space: RouteSpace, gates: ArrayLike<number>, options: RouteOptions = {}): string {
   checkGates(space, gates);
-  const { title = "Route", threshold = 1e-4, scaleLabels = [], legend = true } = options;
-  const heading = label(shorten(title, 90), 10, 20, { "font-size": 14, "font-weight": 600 });
+  const { title = "Route", threshold = 1e-4, scaleLabels = [], compact = false, legend = !compact } = options;
+  const { column, row, radius } = compact ? COMPACT : WIDE;
+  const heading = label(shorten(title, compact ? 46 : 90), 10, 20, { "font-size": 14, "font-weight": 600 });
   if (space.nodes.length === 0) {
     const note = label("no nodes", 10, 44, { opacity: 0.7 });
     return figure({ width: 320, height: 60, label: `${title}: no nodes`, className: "route" }, heading, note);
@@ -145,8 +174,8 @@ export function routeSvg(space: RouteSpace, gates: ArrayLike<number>, options: R
   const rowNames = Array.from({ length: scales }, (_, s) => shorten(scaleLabels[s] ?? `scale ${s}`, 16));
   const left = 30 + Math.max(...rowNames.map((text) => textWidth(text, 11)));
   const top = 68;
-  const x = (layer: number) => left + layer * COLUMN;
-  const y = (scale: number) => top + scale * ROW;
+  const x = (layer: number) => left + layer * column;
+  const y = (scale: number) => top + scale * row;
 
   const isOpen = (path: number) => gates[path]! >= threshold;
   const runs = space.nodes.map(() => false);
@@ -166,7 +195,8 @@ export function routeSvg(space: RouteSpace, gates: ArrayLike<number>, options: R
     const look = isOpen(i) ? { stroke: KIND_COLOURS[kind], ...openLook(gates[i]!) } : CLOSED;
     const ends = between(
       [x(start.layer), y(start.scale)],
-      end ? [x(end.layer), y(end.scale)] : [x(start.layer) + COLUMN * 0.55 + RADIUS, y(start.scale)],
+      end ? [x(end.layer), y(end.scale)] : [x(start.layer) + column * 0.55 + radius, y(start.scale)],
+      radius,
     );
     const passes = !runs[from] && kind === "keep";
     const drawn = passes
@@ -184,13 +214,13 @@ export function routeSvg(space: RouteSpace, gates: ArrayLike<number>, options: R
       `layer ${node.layer + 1}, ${rowNames[node.scale]}`,
     ];
     return runs[i]
-      ? element("circle", { class: "node", ...place, r: RADIUS, fill: "currentColor" }, tooltip(hint))
+      ? element("circle", { class: "node", ...place, r: radius, fill: "currentColor" }, tooltip(hint))
       : element(
           "circle",
           {
             class: "node dropped",
             ...place,
-            r: RADIUS - 1,
+            r: radius - 1,
             fill: "none",
             stroke: "currentColor",
             "stroke-opacity": 0.45,
@@ -202,11 +232,26 @@ export function routeSvg(space: RouteSpace, gates: ArrayLike<number>, options: R
   const columns = Array.from({ length: layers }, (_, l) =>
     label(String(l + 1), x(l), y(scales - 1) + 26, { "font-size": 10, "text-anchor": "middle", opacity: 0.7 }),
   );
+  const ran = rowNames.map((name, s) => {
+    const own = space.nodes.flatMap((node, i) => (node.scale === s && runs[i] ? [node.layer + 1] : []));
+    return `${name}: ${own.length === 0 ? "none" : own.join(", ")}`;
+  });
+  const description = `Layers whose nodes run, by scale. ${ran.join("; ")}.`;
   const bottom = y(scales - 1) + 34;
   const marks = legend ? routeLegend(10, bottom + 14) : undefined;
-  const width = Math.max(x(layers - 1) + COLUMN * 0.55 + 14, marks?.width ?? 0, 380);
+  const width = Math.max(
+    x(layers - 1) + column * 0.55 + 14,
+    marks?.width ?? 0,
+    compact ? 24 + textWidth(shorten(title, 46), 15) : 380,
+  );
   return figure(
-    { width, height: bottom + (marks ? 28 : 4), label: `${title}: ${caption}`, className: "route" },
+    {
+      width,
+      height: bottom + (marks ? 28 : 4),
+      label: `${title}: ${caption}`,
+      description,
+      className: compact ? "route compact" : "route",
+    },
     heading,
     label(caption, 10, 40, { opacity: 0.85 }),
     ...rows,

@@ -12,6 +12,8 @@ export interface FigureFrame {
   readonly height: number;
   /** What the figure shows, for those who cannot see it. */
   readonly label: string;
+  /** What there is to be read off it, in words. */
+  readonly description?: string;
   /** A class of the root element, for the report's style sheet. */
   readonly className?: string;
 }
@@ -46,7 +48,10 @@ export function tooltip(text: string): string {
 }
 
 /** Wraps markup into a complete SVG document that scales with its container. */
-export function figure({ width, height, label: name, className }: FigureFrame, ...children: readonly string[]): string {
+export function figure(
+  { width, height, label: name, description = "", className }: FigureFrame,
+  ...children: readonly string[]
+): string {
   return element(
     "svg",
     {
@@ -60,6 +65,7 @@ export function figure({ width, height, label: name, className }: FigureFrame, .
       "font-family": FONT,
     },
     tooltip(name),
+    description === "" ? "" : element("desc", {}, escapeXml(description)),
     ...children,
   );
 }

@@ -281,3 +281,30 @@ describe("every chart", () => {
     }
   });
 });
+
+describe("descriptions", () => {
+  const described = (svg: string) => elementsOf(svg).find(({ name }) => name === "desc")?.text;
+
+  it("say in words what there is to be read off", () => {
+    expect(described(lineChart({ ...words, series }))).toBe(
+      "easy: 4 at 0 to 1 at 2, between 1 and 4; busy: 5 at 0 to 2 at 2, between 2 and 5.",
+    );
+    expect(described(histogramSvg({ ...words, series: [{ name: "a", values: [1, 3] }] }))).toBe("a: 2 values, mean 2.");
+    const bars = { title: "AP", labels: ["car", "tree"] };
+    expect(described(barChart({ ...bars, series: [{ name: "AP", values: [0.5, Number.NaN] }] }))).toBe(
+      "car: 0.5; tree: –.",
+    );
+    const matrix = { title: "M", values: [1, 0.5, 0.5, 1], rowLabels: ["a", "b"], columnLabels: ["a", "b"] };
+    expect(described(matrixSvg(matrix))).toBe("2 rows, 2 columns, values from 0.5 to 1.");
+  });
+});
+
+describe("matrixSvg's cells", () => {
+  it("have the size that is asked for, and numbers only where they fit", () => {
+    const matrix = { title: "M", values: [1, 0.5], rowLabels: ["a"], columnLabels: ["a", "b"] };
+    const sides = (cell: number) => ofClass(matrixSvg({ ...matrix, cell }), "cell").map(({ attributes: a }) => a.width);
+    expect(sides(30)).toEqual(["30", "30"]);
+    expect(texts(matrixSvg({ ...matrix, cell: 30 }))).toContain("0.50");
+    expect(texts(matrixSvg({ ...matrix, cell: 20 }))).not.toContain("0.50");
+  });
+});

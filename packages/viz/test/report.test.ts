@@ -1,7 +1,16 @@
 // The report as a document: self-contained, well-formed, navigable; and the parts that go into it.
 import { ConfigError, ShapeError } from "@caddet/core";
 import { describe, expect, it } from "vitest";
-import { escapeXml, figureHtml, galleryHtml, lineChart, paragraphHtml, reportHtml, tableHtml } from "../src";
+import {
+  detailsHtml,
+  escapeXml,
+  figureHtml,
+  galleryHtml,
+  lineChart,
+  paragraphHtml,
+  reportHtml,
+  tableHtml,
+} from "../src";
 import { elementsOf, expectHarmless, expectWellFormed, HOSTILE } from "./markup";
 
 const chart = lineChart({ title: "Loss", xLabel: "epoch", yLabel: "loss", series: [{ name: "a", points: [[0, 1]] }] });
@@ -76,6 +85,18 @@ describe("reportHtml", () => {
     expect(html).not.toContain("<nav");
   });
 
+  it("loads itself anew only when asked to", () => {
+    const refresh = (html: string) =>
+      elementsOf(asXml(html)).find(({ attributes }) => attributes["http-equiv"] === "refresh")?.attributes.content;
+    expect(refresh(reportHtml({ title: "T", sections: [] }))).toBeUndefined();
+    const live = reportHtml({ title: "T", sections: [], refreshSeconds: 30 });
+    expectWellFormed(asXml(live));
+    expect(refresh(live)).toBe("30");
+    for (const refreshSeconds of [0, 1.5, Number.NaN]) {
+      expect(() => reportHtml({ title: "T", sections: [], refreshSeconds })).toThrow(ConfigError);
+    }
+  });
+
   it.each(["", "1a", 'a"b', "a b"])("refuses the id %j", (id) => {
     expect(() => reportHtml({ title: "T", sections: [{ id, title: "t", html: "" }] })).toThrow(ConfigError);
   });
@@ -144,6 +165,28 @@ describe("escapeXml", () => {
     expect(escapeXml(`<a href="x" b='y'>&`)).toBe("&lt;a href=&quot;x&quot; b=&#39;y&#39;&gt;&amp;");
     expect(escapeXml("a\u0000b\u001fc\ud800d\udc00e\ufffe")).toBe("a\ufffdb\ufffdc\ufffdd\ufffde\ufffd");
     expect(escapeXml("tab\t, näive, 汽车, 🚗")).toBe("tab\t, näive, 汽车, 🚗");
+  });
+});
+
+describe("detailsHtml", () => {
+  it.each(HOSTILE)("keeps the summary text and the content markup: %j", (name) => {
+    const html = detailsHtml(name, tableHtml([name], [[name]]));
+    expectWellFormed(html);
+    expectHarmless(html);
+    expect(elementsOf(html).map((element) => element.name)).toEqual(
+      expect.arrayContaining(["details", "summary", "table"]),
+    );
+  });
+});
+
+describe("figureHtml", () => {
+  it("is reached by the keyboard, and named by its label or its caption", () => {
+    const region = (options: { caption?: string; label?: string }) =>
+      elementsOf(figureHtml({ html: chart, ...options })).find(({ attributes }) => attributes.role === "region")!
+        .attributes;
+    expect(region({ caption: "one" })).toMatchObject({ tabindex: "0", "aria-label": "one" });
+    expect(region({ label: "two" })["aria-label"]).toBe("two");
+    expect(figureHtml({ html: chart, label: "two" })).not.toContain("figcaption");
   });
 });
 
