@@ -44,6 +44,7 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .option("--split <name>", "which split", "val")
     .option("--limit <n>", "only the first n images", natural)
     .option("--results <file>", "also write the detections in COCO's results format")
+    .option("--gates <file>", "also write each image's route, for caddet report")
     .addOption(backend())
     .addOption(json())
     .action(async (options) => (await import("./commands/evaluate")).evaluate(options, output));

@@ -68,6 +68,20 @@ describe("caddet evaluate", () => {
     expect(boxes.every((v) => v >= -0.01 && v <= 64.01)).toBe(true);
   });
 
+  it("writes the routes that a report is made of", async () => {
+    const [results, gates, out] = ["routed.json", "gates.json", "report.html"].map((name) => set.path(name)) as [
+      string,
+      string,
+      string,
+    ];
+    const evaluated = await evaluate(run, "--results", results, "--gates", gates, "--json");
+    expect(evaluated.code, evaluated.err).toBe(0);
+    const options = ["--data", set.folder, "--results", results, "--gates", gates, "--out", out, "--json"];
+    const reported = await call("report", "--run", run, ...options);
+    expect(reported.code, reported.err).toBe(0);
+    expect(reported.json()).toMatchObject({ images: 4, ap: (evaluated.json() as { stats: number[] }).stats[0] });
+  });
+
   it("tells people in words", async () => {
     const { out } = await evaluate(run);
     expect(out).toMatch(/^AP {8}-?\d\.\d{3}\nAP50 /);

@@ -1,4 +1,6 @@
 // A backbone and a head that configurations can name, small enough to work out by hand, with nothing of @caddet but core.
+
+import type { NeckFactory } from "@caddet/core";
 import {
   type Backbone,
   type BackboneFactory,
@@ -16,7 +18,6 @@ import {
 import { checkConfig } from "@caddet/core/schema";
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
-import type { NeckFactory } from "../src";
 import { DoublingNeck } from "./fake-parts";
 
 const poolSchema = z.strictObject({

@@ -1,12 +1,13 @@
 // `caddet evaluate`: COCO's numbers of a detector on a split, and what it cost.
 import { formatStatistics, resultsToJson } from "@caddet/coco";
 import { createLoader, type ImageDataset, loadDataset } from "@caddet/coco/node";
-import { CheckpointError } from "@caddet/core";
+import { CheckpointError, ConfigError } from "@caddet/core";
 import { type BackendName, prepareBackend } from "@caddet/runtime/node";
 import { evaluateDetector, spreadOf } from "@caddet/trainer";
 import { writeFileAtomic } from "@caddet/trainer/node";
 import { type LoadedModel, loadModel } from "../model-file";
 import type { Output } from "../output";
+import { gatesToJson } from "../report/saved-gates";
 import { skipText } from "../skip-text";
 
 /** Options of the command. */
@@ -16,6 +17,7 @@ export interface EvaluateOptions {
   readonly split: string;
   readonly limit?: number;
   readonly results?: string;
+  readonly gates?: string;
   readonly backend: BackendName | "auto";
   readonly json: boolean;
 }
@@ -61,7 +63,7 @@ export async function evaluate(options: EvaluateOptions, output: Output): Promis
     });
     const all = Math.min(dataset.images.ids.length, options.limit ?? Number.POSITIVE_INFINITY);
     let shown = 0;
-    const { coco, results, imageIds, madds, medianMs } = await evaluateDetector({
+    const evaluation = await evaluateDetector({
       detector: model.detector,
       dataset,
       batches: take(loader.epoch(0), all),
@@ -71,8 +73,14 @@ export async function evaluate(options: EvaluateOptions, output: Output): Promis
         output.note(`${n}/${all} images\n`);
       },
     }).finally(() => loader.dispose());
+    const { coco, results, imageIds, madds, medianMs } = evaluation;
     for (const warning of coco.warnings) output.note(`${warning}\n`);
     if (options.results) await writeFileAtomic(options.results, JSON.stringify(resultsToJson(results)));
+    if (options.gates) {
+      const routes = gatesToJson(evaluation);
+      if (!routes) throw new ConfigError("--gates: this network is static and has no routes. Leave it out.");
+      await writeFileAtomic(options.gates, JSON.stringify(routes));
+    }
     const spread = madds ? spreadOf(madds) : null;
     if (options.json) {
       output.json({
