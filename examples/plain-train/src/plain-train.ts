@@ -1,7 +1,7 @@
 // The paper's training (§3, §4.1) in one loop that can be read from top to bottom: detection loss, global budget loss, path similarity
 // loss, gradients, clipping, SGD with momentum. No trainer, no optimiser, no hooks.
 import { createCostModel, encodeScales, globalBudgetLoss, scaleBudget } from "@caddet/budget";
-import type { GroundTruth } from "@caddet/core";
+import { type GroundTruth, variableGrads } from "@caddet/core";
 import type { FcosHead } from "@caddet/heads";
 import { pathSimilarityLoss } from "@caddet/path-sim";
 import type { Supernet } from "@caddet/supernet";
@@ -56,7 +56,7 @@ export async function plainTrain({
     for await (const { images: pixels, shape, truths } of batches(epoch)) {
       const step = epoch * batchesPerEpoch + batchIndex++;
       const images = tf.tensor4d(pixels, [...shape]);
-      const { value, grads } = tf.variableGrads(() => {
+      const { value, grads } = variableGrads(() => {
         const { features, gates } = supernet.forward(images, { training: true });
         const terms = Object.values(head.loss(head.forward(features, { training: true }), truths).terms);
         if (epoch > 0) {

@@ -23,9 +23,9 @@ const SHA = createHash("sha256").update(ARCHIVE).digest("hex");
 const OWN = "node_modules/@tensorflow/tfjs-node";
 
 const NPM = `
-if (process.argv[2] === "config") { console.log("https://registry.example/"); process.exit(0); }
+if (process.argv[2] === "config") { console.log("https://packages.example/"); process.exit(0); }
 const { mkdirSync, writeFileSync } = require("node:fs");
-if (!process.argv.includes("--ignore-scripts") || !process.argv.includes("--registry=https://registry.example/")) process.exit(3);
+if (!process.argv.includes("--ignore-scripts") || !process.argv.includes("--registry=https://packages.example/")) process.exit(3);
 mkdirSync("${OWN}/dist", { recursive: true });
 writeFileSync("${OWN}/package.json", JSON.stringify({ name: "@tensorflow/tfjs-node", main: "dist/index.js" }));
 writeFileSync("${OWN}/dist/index.js", "");
