@@ -195,6 +195,46 @@ describe("toImageSource of a browser's elements", () => {
     expect(() => toImageSource(element(name, properties))).toThrow(hint);
   });
 
+  // Stands for a canvas on which a video leaves nothing at first.
+  function stubLateCanvas(emptyDraws: number) {
+    const draw = vi.fn();
+    class Canvas {
+      getContext() {
+        const data = () =>
+          Uint8ClampedArray.from(draw.mock.calls.length > emptyDraws ? RGBA : new Uint8Array(RGBA.length));
+        return { drawImage: draw, getImageData: () => ({ data: data() }) };
+      }
+    }
+    vi.stubGlobal("OffscreenCanvas", Canvas);
+    return draw;
+  }
+  const video = () => element("HTMLVideoElement", { videoHeight: 6, videoWidth: 8, readyState: 4 });
+
+  it("asks a video that has data and no picture for its frames, and waits", async () => {
+    const draw = stubLateCanvas(3);
+    expect([...(await toImageSource(video()).render(SIZE))]).toEqual([...RGB]);
+    expect(draw).toHaveBeenCalledTimes(4);
+    const requestVideoFrameCallback = vi.fn();
+    stubLateCanvas(1);
+    await toImageSource(Object.assign(video(), { requestVideoFrameCallback })).render(SIZE);
+    await toImageSource(Object.assign(video(), { requestVideoFrameCallback })).render(SIZE);
+    expect(requestVideoFrameCallback).toHaveBeenCalledOnce(); // the second one has a picture at once
+  });
+
+  it("does not wait for a video without end, nor for what may be transparent", async () => {
+    stubLateCanvas(Number.POSITIVE_INFINITY);
+    vi.useFakeTimers();
+    const failed = toImageSource(video())
+      .render(SIZE)
+      .catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(2100);
+    vi.useRealTimers();
+    expect(await failed).toBeInstanceOf(DatasetError);
+    expect(((await failed) as Error).message).toContain("has shown no picture for 2 s.");
+    const canvas = toImageSource(element("HTMLCanvasElement", { height: 6, width: 8 }));
+    expect([...(await canvas.render(SIZE))]).toEqual(Array(RGB.length).fill(0));
+  });
+
   it("says what to do about an image of another origin", async () => {
     stubCanvas(() => {
       throw new DOMException("The canvas has been tainted.", "SecurityError");

@@ -48,7 +48,33 @@ export function isImageElement(value: unknown): value is ImageElement {
   return Object.hasOwn(KINDS, nameOf(value));
 }
 
-function drawn(element: ImageElement, { height, width }: Size): Uint8Array {
+// A browser may say that a video has data before there is a picture of it; what is drawn is then transparent. Chromium makes no picture at all of
+// one that has never played and has the default `preload`, its data in a blob, until somebody asks for its frames.
+const LONGEST_WAIT_MS = 2000;
+const LOOK_EVERY_MS = 10;
+
+const isEmpty = (rgba: Uint8ClampedArray) => rgba.every((value, i) => i % 4 !== 3 || value === 0);
+
+async function shownBy(video: HTMLVideoElement, size: Size): Promise<Uint8ClampedArray> {
+  const start = performance.now();
+  let rgba = drawn(video, size);
+  // Only asked: it is not called for a frame that came since the drawing.
+  if (isEmpty(rgba)) video.requestVideoFrameCallback?.(() => {});
+  while (isEmpty(rgba)) {
+    if (performance.now() - start > LONGEST_WAIT_MS) {
+      throw new DatasetError(
+        `This HTMLVideoElement has shown no picture for ${LONGEST_WAIT_MS / 1000} s. See whether it plays, and wait for its first frame: requestVideoFrameCallback.`,
+        { element: "HTMLVideoElement" },
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    rgba = drawn(video, size);
+  }
+  return rgba;
+}
+
+/** `[height * width * 4]`. */
+function drawn(element: ImageElement, { height, width }: Size): Uint8ClampedArray {
   if (typeof OffscreenCanvas === "undefined") {
     throw new CaddetError(
       "unsupported",
@@ -59,17 +85,18 @@ function drawn(element: ImageElement, { height, width }: Size): Uint8Array {
   if (!context) throw new CaddetError("unsupported", `No canvas of ${height} x ${width} pixels can be drawn on here.`);
   context.imageSmoothingQuality = "high";
   context.drawImage(element, 0, 0, width, height);
-  const { data } = context.getImageData(0, 0, width, height, { colorSpace: "srgb" });
-  return withoutAlpha(data);
+  return context.getImageData(0, 0, width, height, { colorSpace: "srgb" }).data;
 }
 
 /**
- * Makes a source of what an element shows. It shows what is there when it is rendered: a playing video may be a frame further by then.
+ * Makes a source of what an element shows. It shows what is there when it is rendered: a playing video may be a frame further by then. A video
+ * that has just been loaded is waited for, up to two seconds. After a seek it may still show the frame of before when `seeked` comes: call
+ * `requestVideoFrameCallback` before `currentTime` is set, and wait for both.
  * Boxes are in the element's own pixels (`naturalWidth`, `videoWidth`), not in those of the page; a browser turns an image by its EXIF
- * orientation first. What is fully transparent is black.
+ * orientation first. What is fully transparent is black, but a video of which nothing is to be seen has no picture yet.
  *
  * @param element with pixels, of this page's origin or with CORS
- * @returns a source; its `render` throws DatasetError when the browser does not let it read the pixels, or they are gone
+ * @returns a source; its `render` throws DatasetError when the browser does not let it read the pixels, they are gone, or a video shows none
  * @throws DatasetError when it has no pixels (yet, or any more)
  */
 export function elementSource(element: ImageElement): ImageSource {
@@ -80,7 +107,8 @@ export function elementSource(element: ImageElement): ImageSource {
   requirePixels({ height, width }, `This ${name}`);
   const render = async (wanted: Size) => {
     try {
-      return drawn(element, wanted);
+      const isVideo = name === "HTMLVideoElement";
+      return withoutAlpha(await (isVideo ? shownBy(element as HTMLVideoElement, wanted) : drawn(element, wanted)));
     } catch (cause) {
       if (cause instanceof CaddetError) throw cause;
       const why = cause instanceof Error ? cause.message : String(cause);

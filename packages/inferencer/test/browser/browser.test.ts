@@ -131,7 +131,7 @@ describe.skipIf(!CHROMIUM)(`detectors in Chromium${reason}`, () => {
     for (const result of [...imageData, ...canvas]) expectSame(result, wanted);
   });
 
-  it("find in a video what is found in Node in the frame that it shows", async () => {
+  it("find in a video that was just loaded what is found in Node in its first frame", async () => {
     const given = sent(noise(64, 96, 6));
     const { results, frame } = await page.evaluate((image) => window.caddetPage.detectVideo(image), given);
     expect([frame.height, frame.width]).toEqual([64, 96]);

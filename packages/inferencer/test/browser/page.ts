@@ -61,7 +61,7 @@ async function detectOn(image: ImageInput): Promise<SentResult[]> {
 const once = (target: EventTarget, name: string) =>
   new Promise((resolve) => target.addEventListener(name, resolve, { once: true }));
 
-// A short video of what the canvas shows, stopped at a frame.
+// A short video of what the canvas shows, at its first frame and just loaded.
 async function videoOf(canvas: HTMLCanvasElement): Promise<HTMLVideoElement> {
   const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: "video/webm;codecs=vp8" });
   const chunks: Blob[] = [];
@@ -80,9 +80,6 @@ async function videoOf(canvas: HTMLCanvasElement): Promise<HTMLVideoElement> {
   video.muted = true;
   video.src = URL.createObjectURL(new Blob(chunks, { type: "video/webm" }));
   await once(video, "loadeddata");
-  // The recorder's first frame may be from before the canvas was drawn.
-  await video.play();
-  await once(video, "ended");
   return video;
 }
 
@@ -91,7 +88,7 @@ async function detect(image: SentImage): Promise<{ imageData: SentResult[]; canv
   return { imageData: await detectOn(imageDataOf(image)), canvas: await detectOn(canvasOf(image)) };
 }
 
-/** Detects on a video of an image, and gives the frame that it showed. */
+/** Detects on a video of an image as soon as it is loaded, and gives the frame that it showed. */
 async function detectVideo(image: SentImage): Promise<{ results: SentResult[]; frame: SentImage }> {
   const video = await videoOf(canvasOf(image));
   const source = toImageSource(video);
