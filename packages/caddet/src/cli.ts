@@ -31,6 +31,7 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .option("--set <path=value>", "override one setting, e.g. optimizer.lr=0.02; repeatable", collect, [])
     .option("--init <file>", "weights to start from, e.g. of a pre-trained supernet; what fits is taken")
     .option("--evaluate-every <n>", "epochs between two evaluations of the split val", natural)
+    .option("--replicas <n>", "threads that train together, each with its share of the images", natural, 1)
     .option("--resume", "go on from the run's newest checkpoint", false)
     .addOption(backend())
     .addOption(json())

@@ -1,6 +1,7 @@
 // SIGINT and SIGTERM end a training after its step, with a checkpoint, and a detection after what it has written; in a process of its
 // own, run from the sources.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,11 +56,12 @@ async function stopped(
 }
 
 // A training without end, stopped after its first steps.
-function stoppedTraining(out: string, signal: "SIGINT" | "SIGTERM") {
+function stoppedTraining(out: string, signal: "SIGINT" | "SIGTERM", ...more: string[]) {
   const endless = ["schedule.maxSteps=1000000", "schedule.epochs=1000000", "schedule.policy=constant"];
   const child = start(
     ...["train", "--data", set.folder, "--out", out, "--config", set.configFile, "--backend", "wasm", "--json"],
     ...endless.flatMap((setting) => ["--set", setting]),
+    ...more,
   );
   return stopped(child, signal, (_, stderr) => /^step \d+\//m.test(stderr));
 }
@@ -87,6 +89,22 @@ describe.skipIf(process.platform === "win32")("caddet train, stopped", () => {
     expect(resumed.json()).toMatchObject({ step: step + 1, finished: true });
     const steps = (await readMetrics(runFolder(out))).map((record) => record.step);
     expect(steps).toEqual(Array.from({ length: step + 1 }, (_, i) => i + 1));
+  });
+});
+
+// Threads run the build.
+const isBuilt = existsSync(new URL("../dist/train-replica.js", import.meta.url));
+const reason = isBuilt ? "" : " (not tested: the package is not built)";
+
+describe.skipIf(process.platform === "win32" || !isBuilt)(`caddet train --replicas, stopped${reason}`, () => {
+  it("ends all threads after the same step, with a checkpoint", async () => {
+    const { code, stdout, stderr } = await stoppedTraining(set.path("replicas"), "SIGINT", "--replicas", "2");
+    expect(code, stderr).toBe(130);
+    const { step, checkpoint, finished } = JSON.parse(stdout);
+    expect([step > 0, finished]).toEqual([true, false]);
+    await access(checkpoint);
+    expect(stderr).toContain("stopping after this step; a second signal ends at once\n");
+    expect(stderr).toContain(`stopped at step ${step} of 1000000. Call the same command with --resume to go on.\n`);
   });
 });
 

@@ -50,6 +50,10 @@ describe("caddet train", () => {
     expect(called.err).toMatch(/^4 images, 2 classes; 2 steps$/m);
     expect(called.err).toMatch(/^step 2\/2 /m);
     expect((await readMetrics(runFolder(set.path("first")))).map(({ step }) => step)).toEqual([1, 2]);
+    expect(await readFile(join(set.path("first"), "report.html"), "utf8")).toContain("finished, step 2 of 2");
+    const [events] = await readdir(join(set.path("first"), "tensorboard"));
+    const bytes = await readFile(join(set.path("first"), "tensorboard", events!), "latin1");
+    for (const tag of ["detections/1", "routes/4"]) expect(bytes).toContain(tag);
     expect(tf.memory().numTensors).toBe(before);
   });
 

@@ -1,0 +1,32 @@
+// The file that threads run, bundled from the sources: threads cannot take TypeScript as it is.
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+/** A bundle on disk. */
+export interface BundledReplica {
+  readonly url: URL;
+  remove(): Promise<void>;
+}
+
+/** Bundles `src/train-replica.ts`. */
+export async function bundleReplica(): Promise<BundledReplica> {
+  // Beside the packages that it imports.
+  const cache = fileURLToPath(new URL("../../../node_modules/.cache/caddet", import.meta.url));
+  await mkdir(cache, { recursive: true });
+  const folder = await mkdtemp(join(cache, "replica-"));
+  const outfile = join(folder, "train-replica.mjs");
+  await build({
+    entryPoints: [fileURLToPath(new URL("../src/train-replica.ts", import.meta.url))],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    conditions: ["@caddet/source"],
+    external: ["@tensorflow/*", "webgpu", "sharp", "onnxruntime-node"],
+    logLevel: "error",
+  });
+  return { url: pathToFileURL(outfile), remove: () => rm(folder, { recursive: true, force: true }) };
+}
