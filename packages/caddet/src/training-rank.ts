@@ -1,7 +1,7 @@
 // One rank of a training, alone or of several: puts data set, loader, detector, trainer and hooks together and trains. Rank 0 speaks and writes.
 // The folder's lock, signals and what is said at the end are the command's.
 import { createLoader } from "@caddet/coco/node";
-import { type Collective, createRandom } from "@caddet/core";
+import { type Collective, createRandom, type Module } from "@caddet/core";
 import { buildDetector, type ClassEntry } from "@caddet/detector";
 import { type BackendName, prepareBackend } from "@caddet/runtime/node";
 import { createTrainer } from "@caddet/trainer";
@@ -35,6 +35,8 @@ export interface RankPlace {
   readonly collective: Collective;
   /** Asks to end after the current step. */
   readonly stop: { readonly aborted: boolean };
+  /** Has batch normalisations take the batches of all ranks together. */
+  readonly syncNorms?: (detector: Module) => void;
 }
 
 /** What a rank says in the end. */
@@ -58,7 +60,7 @@ export interface RankSummary extends LossSummary {
  */
 export async function trainRank(order: TrainingOrder, output: Output, place: RankPlace): Promise<RankSummary> {
   const { data, config, init, evaluateEvery, resume } = order;
-  const { collective, stop } = place;
+  const { collective, stop, syncNorms } = place;
   const isFirst = collective.rank === 0;
   const note = isFirst ? output.note : () => {};
   const warn = (text: string) => note(`\nwarning: ${text}\n`);
@@ -83,6 +85,7 @@ export async function trainRank(order: TrainingOrder, output: Output, place: Ran
     const random = createRandom(config.seed);
     const detector = buildDetector(config.model, { parts, numClasses: classes.length, random });
     frees.push(() => detector.dispose());
+    if (config.batchNorm.mode === "synced") syncNorms?.(detector);
     if (init !== undefined) note(`${await loadInitialWeights(detector, init)}\n`);
     const hooks = isFirst
       ? [losses, ...(await trainingHooks({ data, dataset, folder, config, classes, evaluateEvery, output, warn }))]

@@ -1,6 +1,7 @@
 import { access, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError, ConfigError } from "@caddet/core";
+import { readDetectorFile } from "@caddet/detector";
 import { ReplicaError } from "@caddet/distributed";
 import { readMetrics, runFolder } from "@caddet/trainer/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -47,6 +48,22 @@ const weightsOf = (name: string, step: number) =>
   readFile(set.path(join(name, "checkpoints", `step-${String(step).padStart(8, "0")}.safetensors`)));
 
 describe("caddet train --replicas", () => {
+  it("normalises by the batches of all replicas when asked to, and is not resumed by another number", async () => {
+    const { code } = await trained("own", { set: ["schedule.maxSteps=1"] });
+    expect(code, said).toBe(0);
+    await trained("synced", { set: ["schedule.maxSteps=1", "batchNorm.mode=synced"] });
+    const momentsOf = async (name: string) => {
+      const { arrays } = readDetectorFile(await weightsOf(name, 1));
+      return [...arrays].filter(([key]) => key.endsWith("runningVariance")).map(([, { data }]) => data);
+    };
+    const [own, synced] = [await momentsOf("own"), await momentsOf("synced")];
+    expect(own.length).toBeGreaterThan(0);
+    expect(synced).not.toEqual(own);
+    await expect(trained("own", { resume: true, replicas: 1, set: [] })).rejects.toThrow(
+      /is of a run with 2 replicas, this one has 1/,
+    );
+  });
+
   it("trains in threads: twice the images a step, one who writes, the same bytes each time", async () => {
     const { code, json } = await trained("first");
     expect(code, said).toBe(0);

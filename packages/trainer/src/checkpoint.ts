@@ -176,6 +176,13 @@ function resume(trainer: Trainer, checkpoint: Checkpoint, classes: readonly Clas
   if (JSON.stringify(checkpoint.classes) !== JSON.stringify(classes)) {
     throw new CheckpointError(`${file} was trained on other classes than this data set has.`, { file });
   }
+  const { ranks } = trainer.state;
+  if (state.ranks !== ranks) {
+    throw new CheckpointError(
+      `${file} is of a run with ${state.ranks} replicas, this one has ${ranks}: its steps would be others. Resume with as many.`,
+      { file, ranks: state.ranks },
+    );
+  }
   restore(trainer, checkpoint);
   // What was the best by another metric is no measure.
   const { best, bestIs } = training.checkpoint;

@@ -77,8 +77,11 @@ const similaritySchema = z.strictObject({
 });
 
 const batchNormSchema = z.strictObject({
-  /** "frozen" normalises by the running moments and leaves them alone; scales and shifts are trained either way. */
-  mode: z.enum(["batch", "frozen"]).default("batch"),
+  /**
+   * "frozen" normalises by the running moments and leaves them alone; scales and shifts are trained either way. "synced" takes the batches
+   * of all ranks together; who makes the ranks sees to it. Alone it is "batch".
+   */
+  mode: z.enum(["batch", "synced", "frozen"]).default("batch"),
   /** Batches over which the running moments are computed afresh at the end of a run; 0 for not at all. */
   preciseBatches: z.int().min(0).default(0),
 });

@@ -29,6 +29,8 @@ export interface RunState {
   } | null;
   /** The best evaluation by the metric of `checkpoint.best`. */
   readonly best: { readonly step: number; readonly value: number } | null;
+  /** How many ranks train together; of another number, the steps are others. */
+  readonly ranks: number;
 }
 
 const natural = z.int().min(0);
@@ -47,4 +49,5 @@ export const runStateSchema = z.strictObject({
     .nullable()
     .default(null),
   best: z.strictObject({ step: natural, value: z.number() }).nullable().default(null),
+  ranks: z.int().min(1).default(1),
 });

@@ -124,6 +124,7 @@ export class Trainer {
       nonFinite: this.#nonFinite,
       evaluation: this.#evaluation,
       best: this.#best,
+      ranks: this.#collective.size,
     };
   }
 
