@@ -212,3 +212,18 @@ describe("caddet train --evaluate-every", () => {
     expect(best?.file).toMatch(/step-\d+\.safetensors$/);
   });
 });
+
+describe("caddet train with a neck", () => {
+  it("trains, resumes and evaluates supernet and FPNLite", async () => {
+    const neck = ["--set", "model.neck.type=fpnlite", "--set", "model.neck.depth=16"];
+    const called = await fresh("necked", ...neck, "--set", "schedule.maxSteps=1");
+    expect(called.code, called.err).toBe(0);
+    const resumed = await train(set.path("necked"), "--resume", "--set", "schedule.maxSteps=2");
+    expect(resumed.code, resumed.err).toBe(0);
+    expect(resumed.json()).toMatchObject({ step: 2 });
+    const evaluated = await call(
+      ...["evaluate", "--run", set.path("necked"), "--data", set.folder, "--backend", "wasm", "--json"],
+    );
+    expect(evaluated.code, evaluated.err).toBe(0);
+  });
+});

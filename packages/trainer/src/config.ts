@@ -112,6 +112,7 @@ const checkpointSchema = z.strictObject({
 // Which parts there are, and what each can be told, is known where a run is assembled.
 const modelSchema = z.strictObject({
   backbone: z.looseObject({}).optional(),
+  neck: z.looseObject({}).optional(),
   head: z.looseObject({}).optional(),
 });
 
