@@ -4,3 +4,4 @@ export { registerFallbackKernels } from "./fallback-kernels";
 export { registerGradients } from "./gradients";
 export { registerWasmKernels } from "./kernels";
 export { registerNativeKernels } from "./kernels/native";
+export { registerWebgpuKernels } from "./kernels/webgpu";

@@ -3,7 +3,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import { expect } from "vitest";
+import { expect, inject } from "vitest";
 import { registerWasmKernels } from "../src/kernels";
 import { prepareBackend } from "../src/node";
 import { findPackage } from "../src/node/packages";
@@ -47,7 +47,7 @@ export async function useWasm(): Promise<void> {
 /** A backend that has @caddet's kernels. */
 export interface KernelBackend {
   /** As this package calls it. */
-  readonly name: "wasm" | "tfjs-node";
+  readonly name: "wasm" | "tfjs-node" | "webgpu";
   /** As TensorFlow.js does. */
   readonly tfBackend: string;
   /** Whether it is installed. */
@@ -57,6 +57,12 @@ export interface KernelBackend {
 export const KERNEL_BACKENDS: readonly KernelBackend[] = [
   { name: "wasm", tfBackend: "wasm", present: true },
   { name: "tfjs-node", tfBackend: "tensorflow", present: findPackage("@tensorflow/tfjs-node") !== undefined },
+];
+
+/** The same and webgpu, which has the fused operations only; its values are read by {@link kernelOutputs}. */
+export const FUSED_BACKENDS: readonly KernelBackend[] = [
+  ...KERNEL_BACKENDS,
+  { name: "webgpu", tfBackend: "webgpu", present: inject("backends").includes("webgpu") },
 ];
 
 /** Loads a backend with its kernels. */
@@ -71,30 +77,48 @@ interface NativeBackend {
 
 const handles = () => (tf.backend() as NativeBackend).binding?.getNumOfTensors();
 
-/** The kernel's outputs on a backend. */
+/** The kernel's outputs on a backend whose values can be read at once. */
 export function runKernel(backend: string, kernel: string, inputs: Record<string, Input>, attrs: Attrs = {}): Input[] {
   tf.setBackend(backend);
   // The first call makes the constants that the kernels keep.
-  if (handles() !== undefined) compute(kernel, inputs, attrs);
+  if (handles() !== undefined) tf.dispose(compute(kernel, inputs, attrs));
   const [before, handlesBefore] = [tf.memory().numTensors, handles()];
-  const results = compute(kernel, inputs, attrs);
+  const outputs = compute(kernel, inputs, attrs);
+  const results = outputs.map((output) => ({ values: output.dataSync() as Input["values"], shape: output.shape }));
+  tf.dispose(outputs);
   expect(tf.memory().numTensors, `${kernel} leaks tensors on ${backend}`).toBe(before);
   expect(handles(), `${kernel} leaks handles on ${backend}`).toBe(handlesBefore);
   tf.setBackend("wasm");
   return results;
 }
 
-function compute(kernel: string, inputs: Record<string, Input>, attrs: Attrs): Input[] {
+/** The kernel's outputs on any backend. */
+export async function kernelOutputs(
+  backend: string,
+  kernel: string,
+  inputs: Record<string, Input>,
+  attrs: Attrs = {},
+): Promise<Input[]> {
+  if (backend !== "webgpu") return runKernel(backend, kernel, inputs, attrs);
+  tf.setBackend(backend);
+  const { numTensors, numDataBuffers } = tf.memory();
+  const outputs = compute(kernel, inputs, attrs);
+  const values = await Promise.all(outputs.map((output) => output.data<"float32">()));
+  const results = outputs.map(({ shape }, i) => ({ values: values[i]!, shape }));
+  tf.dispose(outputs);
+  expect(tf.memory(), `${kernel} leaks on ${backend}`).toMatchObject({ numTensors, numDataBuffers });
+  tf.setBackend("wasm");
+  return results;
+}
+
+function compute(kernel: string, inputs: Record<string, Input>, attrs: Attrs): tf.Tensor[] {
   return tf.tidy(() => {
     const tensors: Record<string, tf.Tensor> = {};
     for (const [name, { values, shape }] of Object.entries(inputs)) {
       tensors[name] = tf.tensor(values, shape, values instanceof Int32Array ? "int32" : "float32");
     }
     const outputs = tf.engine().runKernel(kernel, tensors, attrs as tf.NamedAttrMap) as tf.Tensor | tf.Tensor[];
-    return (Array.isArray(outputs) ? outputs : [outputs]).map((output) => ({
-      values: output.dataSync() as Float32Array | Int32Array,
-      shape: output.shape,
-    }));
+    return Array.isArray(outputs) ? outputs : [outputs];
   });
 }
 

@@ -16,12 +16,12 @@ const tensor = ({ data, shape }: StoredArray) => tf.tensor(data as Float32Array,
 const nhwc = (name: string) => tf.tidy(() => tf.transpose(tensor(arrays.get(name)!), [0, 2, 3, 1]) as tf.Tensor4D);
 
 // ‖a − b‖ / ‖b‖. One gradient of the fixture is zero but for rounding (norm 4e-8): there ‖a‖ must be small as well.
-function distance(a: tf.Tensor, b: tf.Tensor): number {
-  return tf.tidy(() => {
-    expect(a.shape).toEqual(b.shape);
-    const norm = tf.norm(b).dataSync<"float32">()[0]!;
-    return norm < 1e-6 ? tf.norm(a).dataSync()[0]! : tf.norm(tf.sub(a, b)).dataSync()[0]! / norm;
-  });
+async function distance(a: tf.Tensor, b: tf.Tensor): Promise<number> {
+  expect(a.shape).toEqual(b.shape);
+  const [x, y] = await Promise.all([a.data<"float32">(), b.data<"float32">()]);
+  const normOf = (at: (i: number) => number) => Math.sqrt(y.reduce((sum, _, i) => sum + at(i) ** 2, 0));
+  const norm = normOf((i) => y[i]!);
+  return norm < 1e-6 ? normOf((i) => x[i]!) : normOf((i) => x[i]! - y[i]!) / norm;
 }
 
 describe.each(inject("backends"))("supernet on %s", (backend) => {
@@ -68,8 +68,8 @@ describe.each(inject("backends"))("supernet on %s", (backend) => {
       expectGates(await dense.gates.values.data(), "eval");
       for (const [i, map] of dense.features.maps.entries()) {
         const want = nhwc(`eval/C${i + 3}`);
-        expect(distance(map, want)).toBeLessThan(1e-3);
-        expect(distance(routed.features.maps[i]!, want)).toBeLessThan(1e-3);
+        expect(await distance(map, want)).toBeLessThan(1e-3);
+        expect(await distance(routed.features.maps[i]!, want)).toBeLessThan(1e-3);
         want.dispose();
       }
       tf.dispose([dense.features.maps, dense.gates.values, routed.features.maps] as tf.Tensor[][]);
@@ -85,7 +85,7 @@ describe.each(inject("backends"))("supernet on %s", (backend) => {
     expectGates(await train.gates.values.data(), "train");
     for (const [i, map] of train.features.maps.entries()) {
       const want = nhwc(`train/C${i + 3}`);
-      expect(distance(map, want)).toBeLessThan(1e-3);
+      expect(await distance(map, want)).toBeLessThan(1e-3);
       want.dispose();
     }
     tf.dispose([train.features.maps, train.gates.values] as tf.Tensor[][]);
@@ -96,18 +96,18 @@ describe.each(inject("backends"))("supernet on %s", (backend) => {
       loss,
       [...parameters.values()].map((p) => p.variable),
     );
-    expect(value.dataSync()[0]).toBeCloseTo(Number(arrays.get("train/loss")!.data[0]), 3);
+    expect((await value.data())[0]).toBeCloseTo(Number(arrays.get("train/loss")!.data[0]), 3);
     for (const [name, array] of supernetFromTorch(named("grad/"))) {
       const want = tensor(array);
       const { variable } = parameters.get(name)!;
       const got = grads[variable.name] ?? tf.zeros(variable.shape);
-      expect(distance(got, want), name).toBeLessThan(1e-3);
+      expect(await distance(got, want), name).toBeLessThan(1e-3);
       tf.dispose([want, got]);
     }
     const after = supernetFromTorch(named("after/"));
     for (const [name, buffer] of net.namedBuffers()) {
       const want = tensor(after.get(name)!);
-      expect(distance(buffer, want), name).toBeLessThan(1e-3);
+      expect(await distance(buffer, want), name).toBeLessThan(1e-3);
       want.dispose();
     }
     value.dispose();

@@ -8,13 +8,14 @@ import { normsOf } from "../src/moments";
 import { squares, squaresBatch, tinyConfig, tinyDetector } from "./tiny-run";
 
 // What comes out of the tiny backbone's convolution, which is what its normalisation sees.
-function seenByNorm(detector: ReturnType<typeof tinyDetector>, streams: readonly number[]): number[][] {
+async function seenByNorm(detector: ReturnType<typeof tinyDetector>, streams: readonly number[]): Promise<number[][]> {
   const [norm] = normsOf(detector);
   const channels = norm!.runningMean.size;
   const seen: number[][] = Array.from({ length: channels }, () => []);
+  const inputs: tf.Tensor[] = [];
   const apply = norm!.apply.bind(norm);
   norm!.apply = (x, options) => {
-    for (const [i, value] of x.dataSync().entries()) seen[i % channels]!.push(value);
+    inputs.push(tf.keep(tf.clone(x)));
     return apply(x, options);
   };
   for (const stream of streams) {
@@ -22,6 +23,8 @@ function seenByNorm(detector: ReturnType<typeof tinyDetector>, streams: readonly
     tf.tidy(() => void detector.forward(tf.tensor4d(images, [...shape]), { training: false }));
   }
   Reflect.deleteProperty(norm!, "apply");
+  for (const x of inputs) for (const [i, value] of (await x.data()).entries()) seen[i % channels]!.push(value);
+  tf.dispose(inputs);
   return seen;
 }
 
@@ -32,14 +35,14 @@ describe.each(inject("backends"))("moments on %s", (backend) => {
 
   it.each([undefined, 1])("are those of all batches together (micro batches: %s)", async (microBatch) => {
     const detector = tinyDetector(tinyConfig(), 3);
-    const seen = seenByNorm(detector, [0, 1, 2]);
+    const seen = await seenByNorm(detector, [0, 1, 2]);
     const weights = await readState(detector);
     const before = tf.memory().numTensors;
     expect(await recomputeMoments(detector, squares(5).epoch(0), { count: 3, microBatch })).toBe(3);
     expect(tf.memory().numTensors).toBe(before);
     const [norm] = normsOf(detector);
     expect(norm!.momentum).toBe(0.1);
-    const [means, variances] = [norm!.runningMean.dataSync(), norm!.runningVariance.dataSync()];
+    const [means, variances] = [await norm!.runningMean.data(), await norm!.runningVariance.data()];
     for (const [c, values] of seen.entries()) {
       const mean = values.reduce((a, b) => a + b) / values.length;
       const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length;

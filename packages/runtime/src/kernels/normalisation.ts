@@ -30,7 +30,8 @@ export interface Layout {
   statistics: number[];
 }
 
-function batchLayout(x: TensorInfo): Layout {
+/** The sizes of a batch normalisation. */
+export function batchLayout(x: TensorInfo): Layout {
   const channels = x.shape.at(-1) ?? 1;
   return { images: 1, rows: sizeOf(x.shape.slice(0, -1)), channels, groups: channels, statistics: [channels] };
 }

@@ -8,6 +8,7 @@ import { registerWasmKernels } from "../kernels";
 import { kernelBuild } from "../kernels/module";
 import { registerNativeKernels } from "../kernels/native";
 import { registerNativeConvolutions } from "../kernels/native/fused-convolution";
+import { registerWebgpuKernels } from "../kernels/webgpu";
 import { type BackendName, PACKAGES, TF_BACKENDS } from "./backend-name";
 import { restoreLegacyUtil } from "./legacy-util";
 import { findPackage, loadFile } from "./packages";
@@ -42,6 +43,7 @@ async function loadWebgpu(): Promise<void> {
   // Preparing it again must not replace a device that holds tensors.
   if (!navigator.gpu) Object.defineProperty(navigator, "gpu", { value: create([]), configurable: true });
   await import("@tensorflow/tfjs-backend-webgpu");
+  registerWebgpuKernels();
 }
 
 async function loadWasm(): Promise<void> {

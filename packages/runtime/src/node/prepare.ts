@@ -70,7 +70,7 @@ async function prepareFirst(): Promise<PreparedBackend> {
 }
 
 /**
- * Makes a backend TensorFlow.js' current one and adds what it lacks: the gradients, our wasm kernels, fallbacks. Native
+ * Makes a backend TensorFlow.js' current one and adds what it lacks: the gradients, our kernels, fallbacks. Native
  * and WebGPU backends are tried out in a child process first, which takes up to two seconds where one is installed.
  *
  * @param options which backend
