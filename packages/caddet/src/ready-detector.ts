@@ -2,6 +2,7 @@
 import type { Inferencer } from "@caddet/inferencer";
 import { createDetector, type NodeImageInput } from "@caddet/inferencer/node";
 import { type BackendName, prepareBackend } from "@caddet/runtime/node";
+import { parts } from "./parts";
 import type { RunFile } from "./run-file";
 
 /** What the command line can be told of an engine. */
@@ -35,6 +36,7 @@ export async function startDetector(run: RunFile, options: EngineOptions): Promi
   // Weights of a .safetensors file go through TensorFlow.js, whatever runs them afterwards.
   const backend = run.format === "safetensors" ? await prepareBackend({ backend: options.backend }) : undefined;
   const inferencer = await createDetector({
+    parts,
     file: run.file,
     engine,
     ...(threads === undefined ? {} : { onnx: { threads } }),

@@ -225,5 +225,8 @@ describe("caddet train with a neck", () => {
       ...["evaluate", "--run", set.path("necked"), "--data", set.folder, "--backend", "wasm", "--json"],
     );
     expect(evaluated.code, evaluated.err).toBe(0);
+    const detected = await call("detect", join(set.folder, "val"), "--run", set.path("necked"), "--json");
+    expect(detected.code, detected.err).toBe(0);
+    expect(detected.json()).toMatchObject({ images: 4, failed: 0, engine: "tfjs" });
   });
 });
