@@ -18,6 +18,8 @@ const schema = z.strictObject({
   classes: z.array(z.strictObject({ id: z.int(), name: z.string() })).max(100_000),
   /** SHA-256 of the annotation files. */
   annotations: z.strictObject({ train: sha256, val: sha256 }),
+  /** SHA-256 of the file with the weights that it began from; null where they were random. */
+  initialWeights: sha256.nullable(),
   /** Images of val that were evaluated. */
   images: z.int().min(1),
   /** Images that could not be read, in training or in the evaluation. */

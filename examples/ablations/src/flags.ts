@@ -12,6 +12,8 @@ export interface Flags {
   readonly table: Table;
   /** A COCO-format folder, or null for drawn scenes. */
   readonly data: string | null;
+  /** Weights that all runs begin from, or null for random ones. */
+  readonly init: string | null;
   readonly out: string;
   readonly seeds: readonly number[];
   readonly base: BaseName;
@@ -43,6 +45,7 @@ export function parseFlags(args: readonly string[], cwd: string): Flags {
     options: {
       table: { type: "string" },
       data: { type: "string" },
+      init: { type: "string" },
       out: { type: "string" },
       seeds: { type: "string", default: "0,1,2" },
       base: { type: "string" },
@@ -79,6 +82,7 @@ export function parseFlags(args: readonly string[], cwd: string): Flags {
   return {
     table,
     data: isDrawn ? null : resolve(cwd, values.data),
+    init: values.init === undefined ? null : resolve(cwd, values.init),
     out: resolve(cwd, values.out ?? "runs/ablations"),
     seeds,
     base,

@@ -31,7 +31,7 @@ function watchSignals(): { readonly signal: AbortSignal; exitCode(): number } {
 async function train(flags: Flags, order: TableOrder, stop: AbortSignal): Promise<WrittenTable> {
   const scenes = join(flags.out, "scenes");
   if (flags.data === null) await ensureScenes(scenes, flags.scenes);
-  const data = await openTableData(flags.data ?? scenes);
+  const data = await openTableData(flags.data ?? scenes, flags.init);
   const backend = await prepareBackend({ backend: flags.backend as BackendName | "auto" });
   process.stderr.write(`backend ${backend.name} on ${backend.device}\n`);
   return runTable(order, {

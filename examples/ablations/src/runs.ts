@@ -64,7 +64,8 @@ async function stateOf(folder: RunFolder, config: RunConfig, size: Size): Promis
   }
 }
 
-function mismatch(record: EvaluationRecord, { classes, annotations }: DataIdentity, steps: number): string | undefined {
+function mismatch(record: EvaluationRecord, compared: DataIdentity, steps: number): string | undefined {
+  const { classes, annotations, initialWeights } = compared;
   if (JSON.stringify(record.classes) !== JSON.stringify(classes)) {
     const names = (list: DataIdentity["classes"]) =>
       `${list.length} (${list
@@ -75,11 +76,12 @@ function mismatch(record: EvaluationRecord, { classes, annotations }: DataIdenti
   }
   const split = (["train", "val"] as const).find((name) => record.annotations[name] !== annotations[name]);
   if (split !== undefined) return `another ${split} split`;
+  if (record.initialWeights !== initialWeights) return "other initial weights";
   return record.steps === steps ? undefined : `${record.steps} steps, compared with ${steps}`;
 }
 
 /**
- * Looks at all runs of a table. Runs on other classes, data or numbers of steps than the first finished one are unusable.
+ * Looks at all runs of a table. Runs on other classes, data, initial weights or numbers of steps than the first finished one are unusable.
  *
  * @param order table, base, seeds, folder
  * @param identity of the data set, where it is known; else the first finished run's

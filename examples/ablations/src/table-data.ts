@@ -1,4 +1,5 @@
-// The data set that all runs of a table share: its two splits, its classes, and by which bytes another run can be told to be of the same.
+// What all runs of a table begin with: a data set of two splits and its classes, initial weights, and the hashes by which another run can be
+// told to have begun with the same.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -15,6 +16,8 @@ export interface DataIdentity {
   readonly classes: readonly ClassEntry[];
   /** SHA-256 of the annotation files. */
   readonly annotations: { readonly train: string; readonly val: string };
+  /** SHA-256 of the file with the weights that runs begin from; null where they are random. */
+  readonly initialWeights: string | null;
 }
 
 /** An opened data set. */
@@ -22,11 +25,15 @@ export interface TableData extends DataIdentity {
   /** What training leaves out is left out. */
   readonly train: ImageDataset;
   readonly val: ImageDataset;
+  /** The file behind `initialWeights`. */
+  readonly init: string | null;
 }
 
 async function fileHash(file: string): Promise<string> {
   const hash = createHash("sha256");
-  await pipeline(createReadStream(file), hash);
+  await pipeline(createReadStream(file), hash).catch((cause: Error) => {
+    throw new DatasetError(`${file} cannot be read: ${cause.message}`, { file }, { cause });
+  });
   return hash.digest("hex");
 }
 
@@ -34,13 +41,14 @@ const classesOf = ({ categories: { ids, names } }: ImageDataset): ClassEntry[] =
   names.map((name, i) => ({ id: ids[i]!, name }));
 
 /**
- * Opens a COCO-format folder.
+ * Opens a COCO-format folder and initial weights.
  *
  * @param folder `annotations/instances_{train,val}.json`, `train/`, `val/`, or the official names
+ * @param init a .safetensors file with weights to begin from; what fits is taken. Default none
  * @returns its splits and what identifies them
- * @throws DatasetError when a split is missing, or the two have different classes
+ * @throws DatasetError when a split or the weights are missing, or the two have different classes
  */
-export async function openTableData(folder: string): Promise<TableData> {
+export async function openTableData(folder: string, init: string | null = null): Promise<TableData> {
   const train = await loadDataset(folder, "train", { onBadEntry: "skip" });
   const val = await loadDataset(folder, "val", { onBadEntry: "keep" });
   const classes = classesOf(train);
@@ -51,11 +59,13 @@ export async function openTableData(folder: string): Promise<TableData> {
     );
   }
   const annotations = { train: await fileHash(train.file), val: await fileHash(val.file) };
-  return { train: filterForTraining(train), val, classes, annotations };
+  const initialWeights = init === null ? null : await fileHash(init);
+  return { train: filterForTraining(train), val, classes, annotations, init, initialWeights };
 }
 
 /**
- * Notes in a run's folder which data set it is trained on, so that it does not go on with another: checkpoints know the classes alone.
+ * Notes in a run's folder which data set it is trained on, from which weights, so that it does not go on with another: checkpoints know the
+ * classes alone.
  *
  * @param folder the run's
  * @param identity of the data set at hand
@@ -64,8 +74,8 @@ export async function openTableData(folder: string): Promise<TableData> {
  */
 export async function noteData({ path }: RunFolder, identity: DataIdentity, isBegun: boolean): Promise<void> {
   const file = join(path, "data.json");
-  const { classes, annotations } = identity;
-  const text = `${JSON.stringify({ classes, annotations }, null, 2)}\n`;
+  const { classes, annotations, initialWeights } = identity;
+  const text = `${JSON.stringify({ classes, annotations, initialWeights }, null, 2)}\n`;
   if (!isBegun) {
     await writeFileAtomic(file, text);
     return;
@@ -73,7 +83,7 @@ export async function noteData({ path }: RunFolder, identity: DataIdentity, isBe
   // Without the file nothing is known, and classes are checked anyway.
   if ((await readFile(file, "utf8").catch(() => text)) === text) return;
   throw new CheckpointError(
-    `${path} was begun on another data set (${file} differs). Give that one in --data, or choose another --out.`,
+    `${path} was begun on another data set, or from other weights (${file} differs). Give those in --data and --init, or choose another --out.`,
     { run: path },
   );
 }

@@ -8,6 +8,7 @@ import {
   checkpointHook,
   listCheckpoints,
   loaderOptions,
+  loadInitialWeights,
   lockHook,
   metricsHook,
   type ProgressStream,
@@ -67,7 +68,7 @@ async function evaluate(detector: Detector, { data, config, size, progress }: Ru
  */
 export async function trainRun(order: RunOrder): Promise<EvaluationRecord | undefined> {
   const { run, config, folder, data, size, backend, stop, progress } = order;
-  const { classes, annotations } = data;
+  const { classes, annotations, init, initialWeights } = data;
   let skipped = 0;
   const skip = () => {
     skipped++;
@@ -83,6 +84,7 @@ export async function trainRun(order: RunOrder): Promise<EvaluationRecord | unde
     if (isBegun) {
       await resumeNewest(trainer, folder, classes, ({ message }) => progress.write(`warning: ${message}\n`));
     } else {
+      if (init !== null) progress.write(`${await loadInitialWeights(detector, init)}\n`);
       await writeFileAtomic(folder.configFile, `${JSON.stringify(config, null, 2)}\n`);
     }
     await trainer.run();
@@ -91,7 +93,19 @@ export async function trainRun(order: RunOrder): Promise<EvaluationRecord | unde
     const measured = await trainer.withAverage(() => evaluate(detector, order, skip));
     const { seed } = config;
     const format = "caddet-ablation/1";
-    const record = { format, run, seed, steps, backend, classes, annotations, skipped, size, ...measured } as const;
+    const record = {
+      format,
+      run,
+      seed,
+      steps,
+      backend,
+      classes,
+      annotations,
+      initialWeights,
+      skipped,
+      size,
+      ...measured,
+    } as const;
     const written: EvaluationRecord = { ...record, classes: [...classes] };
     await writeRecord(folder, written);
     return written;

@@ -10,6 +10,7 @@ it("has defaults", () => {
   expect(table.id).toBe(2);
   expect(rest).toEqual({
     data: join(resolve("elsewhere"), "set"),
+    init: null,
     out: join(resolve("elsewhere"), "runs", "ablations"),
     seeds: [0, 1, 2],
     base: "paper",

@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { runTable } from "../src/run-table";
 import type { TableOrder } from "../src/runs";
-import type { TableData } from "../src/table-data";
+import { openTableData, type TableData } from "../src/table-data";
 import { TABLES } from "../src/tables";
 import { freshFolder, tinyBase, tinyData } from "./tiny-base";
 
@@ -127,6 +127,21 @@ it("does not go on with a run on another data set", async () => {
   const annotations = { ...data.annotations, train: "0".repeat(64) };
   const others = { ...options(undefined, only), data: { ...data, annotations } };
   await expect(runTable(order, others)).rejects.toThrow("was begun on another data set");
+}, 120_000);
+
+it("begins all runs with given weights, and tells such runs from others", async () => {
+  const order = await orderOf(1);
+  const only = ["fixed-0.1"];
+  await runTable(order, options(undefined, only));
+  const init = checkpointOf(order, "fixed-0.1", 2);
+  const begunWith = await openTableData(folders[0]!, init);
+  const warm = { ...options(undefined, only), data: begunWith };
+  await expect(runTable(order, warm)).rejects.toThrow(/cannot be compared \(other initial weights/);
+  const other = await orderOf(1);
+  await runTable(other, warm);
+  expect(warm.said.some((text) => text.includes(`arrays of ${init} loaded`))).toBe(true);
+  expect(await hashOf(checkpointOf(other, "fixed-0.1", 1))).not.toBe(await hashOf(checkpointOf(order, "fixed-0.1", 1)));
+  await expect(openTableData(folders[0]!, `${init}.none`)).rejects.toThrow("cannot be read");
 }, 120_000);
 
 it("shares runs between tables", async () => {

@@ -57,8 +57,8 @@ it("does not count runs on other classes, splits or steps than the first", async
 it("compares with the data set at hand where it is known", async () => {
   await pretendRun(order, fixed, 0);
   await pretendRun(order, fixed, 1, { classes: [{ id: 1, name: "ring" }] });
-  const { annotations } = recordOf(fixed, 1);
-  const identity = { classes: [{ id: 1, name: "ring" }], annotations };
+  const { annotations, initialWeights } = recordOf(fixed, 1);
+  const identity = { classes: [{ id: 1, name: "ring" }], annotations, initialWeights };
   expect(await stateOf(fixed, 0, identity)).toMatchObject({ kind: "unusable" });
   expect(await stateOf(fixed, 1, identity)).toMatchObject({ kind: "done" });
 });

@@ -65,6 +65,7 @@ export function recordOf(row: Row, seed: number, numbers: Partial<EvaluationReco
     backend: "cpu",
     classes: [{ id: 1, name: "disc" }],
     annotations: { train: "a".repeat(64), val: "b".repeat(64) },
+    initialWeights: null,
     images: 4,
     skipped: 0,
     stats: Array(12).fill(0.25),

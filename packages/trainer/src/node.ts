@@ -1,6 +1,7 @@
 // What of @caddet/trainer needs Node: run folders, checkpoints, metrics and progress.
 export { bestCheckpoint, resumeFrom, resumeNewest, saveCheckpoint } from "./checkpoint";
 export { checkpointHook } from "./checkpoint-hook";
+export { loadInitialWeights } from "./initial-weights";
 export { loaderOptions } from "./loader-options";
 export { lockHook, lockRunFolder, type RunLock, RunLockedError } from "./lock";
 export { metricsHook, type RunEvent, readEvents, readMetrics } from "./metrics";

@@ -12,10 +12,11 @@ const some = (names: readonly string[]) => `${names.slice(0, 3).join(", ")}${nam
  * @param file a .safetensors file with weights by a detector's names; names with a slash, an optimiser's state, are passed over
  * @returns what was taken and what was not, in words
  * @throws CheckpointError when it cannot be read, or nothing fits
+ * @example process.stderr.write(await loadInitialWeights(detector, "runs/pretrained/supernet.safetensors"));
  */
 export async function loadInitialWeights(detector: Detector, file: string): Promise<string> {
   const bytes = await readFile(file).catch((cause: Error) => {
-    throw new CheckpointError(`--init ${file} cannot be read: ${cause.message}`, { file }, { cause });
+    throw new CheckpointError(`${file} cannot be read: ${cause.message}`, { file }, { cause });
   });
   const { arrays } = parseSafetensors(bytes, file);
   const weights = new Map([...arrays].filter(([name]) => !name.includes("/")));
