@@ -1,6 +1,15 @@
 // Every public name of @caddet/core.
 export * from "./base";
 export { checkpointed, isRecomputing } from "./checkpointed";
+export {
+  type Compiled,
+  type CompiledOptions,
+  compiled,
+  type GraphPlan,
+  type GraphProgram,
+  type GraphRecorder,
+  type GraphRecording,
+} from "./compiled";
 export type {
   Backbone,
   BackboneContext,
@@ -43,5 +52,6 @@ export { meanGradients } from "./mean-gradients";
 export { tidy } from "./memory";
 export { type LoadReport, Module, type Parameter, type ParameterKind, readState } from "./module";
 export { type Activation, type BatchNormOptions, batchNorm, type GroupNormOptions, groupNorm } from "./norm";
+export { readNow } from "./read-now";
 export { type ReduceSum, type SyncedBatchNormOptions, syncedBatchNorm } from "./synced-norm";
 export { fromTorchLayout, type TorchLayout } from "./torch-layout";

@@ -1,7 +1,7 @@
 // Batch and group normalisation with an optional residual and ReLU behind them, as one operation each with its gradient
 // (Ioffe and Szegedy 2015; Wu and He 2018). Layers with weights are in layers.ts.
 import * as tf from "@tensorflow/tfjs-core";
-import { defineOperation } from "./kernels";
+import { defineOperation, type KernelInputs } from "./kernels";
 
 /** What follows a normalisation. */
 export type Activation = "linear" | "relu";
@@ -42,15 +42,29 @@ export const batchNormGrad = defineOperation<BatchNormAttrs>({
   },
 });
 
+// What an activation gets, without a residual.
+function normalised(
+  inputs: Readonly<Record<"x" | "scale" | "offset" | "mean" | "variance", tf.Tensor>>,
+  epsilon: number,
+) {
+  const { x, scale, offset, mean, variance } = inputs;
+  const factor = tf.mul(scale, tf.rsqrt(tf.add(variance, epsilon))); // [C]
+  return tf.add(tf.mul(tf.sub(x, mean), factor), offset);
+}
+
+function composeBatchNorm(
+  { x, scale, offset, residual }: KernelInputs,
+  { epsilon, activation }: NormAttrs,
+): [tf.Tensor, tf.Tensor, tf.Tensor] {
+  const axes = x!.shape.map((_, i) => i).slice(0, -1);
+  const { mean, variance } = tf.moments(x!, axes);
+  const value = normalised({ x: x!, scale: scale!, offset: offset!, mean, variance }, epsilon);
+  return [activate(residual ? tf.add(value, residual) : value, activation), mean, variance];
+}
+
 const batchNormOperation = defineOperation<BatchNormAttrs>({
   name: "CaddetBatchNorm",
-  compose: ({ x, scale, offset, residual }, { epsilon, activation }) => {
-    const axes = x!.shape.map((_, i) => i).slice(0, -1);
-    const { mean, variance } = tf.moments(x!, axes);
-    const factor = tf.mul(scale!, tf.rsqrt(tf.add(variance, epsilon))); // [C]
-    const normalised = tf.add(tf.mul(tf.sub(x!, mean), factor), offset!);
-    return [activate(residual ? tf.add(normalised, residual) : normalised, activation), mean, variance];
-  },
+  compose: composeBatchNorm,
   gradient: {
     inputsToSave: ["x", "scale"],
     outputsToSave: [true, true, true],
@@ -58,6 +72,31 @@ const batchNormOperation = defineOperation<BatchNormAttrs>({
       const [x, scale, y, mean, variance] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
       const [dx, dscale, doffset, dresidual] = batchNormGrad({ dy: dys[0]!, x, y, scale, mean, variance }, attrs);
       return { x: () => dx!, scale: () => dscale!, offset: () => doffset!, residual: () => dresidual! };
+    },
+  },
+});
+
+const leanBatchNormGrad = defineOperation<NormAttrs>({
+  name: "CaddetLeanBatchNormGrad",
+  compose: ({ dy, x, scale, offset, mean, variance }, attrs) => {
+    const inputs = { x: x!, scale: scale!, offset: offset!, mean: mean!, variance: variance! };
+    const y = normalised(inputs, attrs.epsilon);
+    return batchNormGrad({ dy: dy!, y, ...inputs }, { ...attrs, residual: false });
+  },
+});
+
+// Without a residual, what the activation got follows from x, the moments and two vectors: y need not be kept. A backend's kernel for it has
+// to find the same value again, or the gradient of a ReLU is that of another function where y is almost 0.
+const leanBatchNormOperation = defineOperation<NormAttrs>({
+  name: "CaddetLeanBatchNorm",
+  compose: composeBatchNorm,
+  gradient: {
+    inputsToSave: ["x", "scale", "offset"],
+    outputsToSave: [false, true, true],
+    gradFunc: (dys, saved, attrs) => {
+      const [x, scale, offset, mean, variance] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const [dx, dscale, doffset] = leanBatchNormGrad({ dy: dys[0]!, x, scale, offset, mean, variance }, attrs);
+      return { x: () => dx!, scale: () => dscale!, offset: () => doffset! };
     },
   },
 });
@@ -87,11 +126,15 @@ export function batchNorm(
   offset: tf.Tensor1D,
   { epsilon = 1e-5, activation = "linear", residual }: BatchNormOptions = {},
 ): { y: tf.Tensor4D; mean: tf.Tensor1D; variance: tf.Tensor1D } {
-  const [y, mean, variance] = batchNormOperation(residual ? { x, scale, offset, residual } : { x, scale, offset }, {
-    epsilon,
-    activation,
-    residual: residual !== undefined,
-  });
+  // libtensorflow's gradient masks by y: to find it again would be one more pass over the maps there.
+  const isLean = !residual && tf.getBackend() !== "tensorflow";
+  const [y, mean, variance] = isLean
+    ? leanBatchNormOperation({ x, scale, offset }, { epsilon, activation })
+    : batchNormOperation(residual ? { x, scale, offset, residual } : { x, scale, offset }, {
+        epsilon,
+        activation,
+        residual: residual !== undefined,
+      });
   return { y: y as tf.Tensor4D, mean: mean as tf.Tensor1D, variance: variance as tf.Tensor1D };
 }
 

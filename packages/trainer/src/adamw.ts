@@ -2,7 +2,7 @@
 // short or starts from scratch.
 import { defineOperation, type Parameter } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { Optimizer, type OptimizerOptions } from "./optimizer";
+import { Optimizer, type OptimizerOptions, updateTogether } from "./optimizer";
 
 interface AdamAttrs {
   readonly learningRate: number;
@@ -58,6 +58,7 @@ export function createAdamW(
           { parameter, gradient, mean: slots[0]!, square: slots[1]!, gradientScale },
           { learningRate, beta1, beta2, epsilon, weightDecay, step },
         ),
+      updateAll: (all) => updateTogether("CaddetAdamW", ["mean", "square"], all, { beta1, beta2, epsilon }),
     },
     options,
   );

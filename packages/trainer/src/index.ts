@@ -1,6 +1,7 @@
 // Every public name of @caddet/trainer; what touches files is under @caddet/trainer/node.
 export { type AdamWOptions, createAdamW } from "./adamw";
 export type { BatchSource, TrainBatch } from "./batches";
+export { type CompiledForward, compiledForward } from "./compiled-forward";
 export {
   defineConfig,
   parseTrainConfig,

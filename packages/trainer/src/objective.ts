@@ -1,10 +1,12 @@
 // The overall objective of a batch (Eq. 9): L_tot = L_det + λ1 · L_global + λ2 · L_local. A pure composition of the head's loss, the
 // budget and the path similarity; it is meant to be called inside tf.variableGrads.
 import { createCostModel, encodeScales, globalBudgetLoss } from "@caddet/budget";
-import type { BudgetMapping, GroundTruth, ImageSize } from "@caddet/core";
+import { type BudgetMapping, type GroundTruth, type ImageSize, readNow } from "@caddet/core";
 import type { Detector, DetectorOutput } from "@caddet/detector";
 import { pathSimilarityLoss } from "@caddet/path-sim";
 import * as tf from "@tensorflow/tfjs-core";
+
+const OTHER_MAPPINGS = 'Choose budget.mapping "scale" or "fixed", which do not look at losses, or another backend.';
 
 /** What the objective is made of. */
 export interface ObjectiveOptions {
@@ -22,6 +24,8 @@ export interface ObjectiveOptions {
   readonly pixels: "input" | "source";
   /** Whether the backbone computes once more in the backward pass what it would have to keep for it. Default false. */
   readonly checkpoint?: boolean;
+  /** In place of the detector's own pass in training, e.g. of `compiledForward`. */
+  readonly forward?: ((images: tf.Tensor4D) => DetectorOutput<unknown>) | undefined;
 }
 
 /** A batch on the device. */
@@ -77,7 +81,8 @@ export function encodeBatch(
  * @param options weights, budget mapping, similarity range, intervals
  * @param regularize false leaves the two regularisers out (the paper's first epoch)
  * @returns the total, its terms and the gates
- * @throws what the head, the mapping or the shapes throw
+ * @throws ConfigError where the mapping looks at losses and the backend cannot be read at once (webgpu in Node); what the head, the
+ * mapping or the shapes throw
  * @example tf.variableGrads(() => computeObjective(detector, batch, options, true).total)
  */
 export function computeObjective(
@@ -88,7 +93,8 @@ export function computeObjective(
 ): Objective {
   const { images, ...rest } = batch;
   const [, height, width] = images.shape;
-  const output = detector.forward(images, { training: true, checkpoint: options.checkpoint ?? false });
+  const { checkpoint = false, forward } = options;
+  const output = forward ? forward(images) : detector.forward(images, { training: true, checkpoint });
   return objectiveOf(detector, output, { ...rest, inputSize: { height, width } }, options, regularize);
 }
 
@@ -116,7 +122,8 @@ export function objectiveOf(
   if (gates && regularize && (budgetWeight > 0 || similarityWeight > 0)) {
     const encodings = encodeBatch(batch, options);
     if (budgetWeight > 0) {
-      const losses = mapping.usesLoss ? detection.perImage.dataSync<"float32">() : undefined;
+      // The budgets are part of the loss that is being computed.
+      const losses = mapping.usesLoss ? readNow(detection.perImage, "The budget mapping", OTHER_MAPPINGS) : undefined;
       const expected = mapping(
         batch.truths.map((truth, b) => ({
           scaleEncoding: encodings[b]!,

@@ -42,6 +42,36 @@ export interface UpdateRule {
   readonly slots: number;
   /** Returns the next parameter and the next slots. */
   update(inputs: UpdateInputs): tf.Tensor[];
+  /** The same for all parameters together, where the backend can do that. */
+  updateAll?(all: readonly UpdateInputs[]): tf.Tensor[][] | undefined;
+}
+
+/**
+ * Updates all parameters by a backend's kernel `<name>All`, whose inputs are those of the kernel for one with numbers behind their names.
+ *
+ * @returns the next parameter and slots of each; undefined where the backend has no such kernel
+ */
+export function updateTogether(
+  name: string,
+  slotNames: readonly string[],
+  all: readonly UpdateInputs[],
+  attrs: Readonly<Record<string, number>>,
+): tf.Tensor[][] | undefined {
+  const kernel = `${name}All`;
+  const [first] = all;
+  if (!first || !tf.getKernel(kernel, tf.getBackend())) return undefined;
+  const inputs: tf.NamedTensorMap = { gradientScale: first.gradientScale };
+  for (const [i, { parameter, gradient, slots }] of all.entries()) {
+    Object.assign(inputs, { [`parameter${i}`]: parameter, [`gradient${i}`]: gradient });
+    for (const [k, slot] of slots.entries()) inputs[`${slotNames[k]}${i}`] = slot;
+  }
+  const lists = {
+    learningRates: all.map(({ learningRate }) => learningRate),
+    weightDecays: all.map(({ weightDecay }) => weightDecay),
+  };
+  const out: tf.Tensor[] = tf.engine().runKernel(kernel, inputs, { ...attrs, ...lists, step: first.step });
+  const size = 1 + slotNames.length;
+  return all.map((_, i) => out.slice(i * size, (i + 1) * size));
 }
 
 interface Slotted {
@@ -103,11 +133,11 @@ export class Optimizer {
     tf.tidy(() => {
       const clip = this.#clipNorm;
       const gradientScale = clip === null ? tf.scalar(1) : tf.minimum(1, tf.div(clip, tf.add(norm, 1e-6)));
-      for (const { parameter, slots } of this.#entries.values()) {
+      const updates = [...this.#entries.values()].flatMap(({ parameter, slots }) => {
         const { variable, kind, learningRateMultiplier, decayMultiplier } = parameter;
         const gradient = gradients[variable.name];
-        if (!gradient) continue;
-        const [next, ...moved] = this.#rule.update({
+        if (!gradient) return [];
+        const inputs = {
           parameter: variable,
           gradient,
           slots,
@@ -115,7 +145,12 @@ export class Optimizer {
           learningRate: learningRate * this.#rateFactors[kind] * learningRateMultiplier,
           weightDecay: this.#weightDecay * this.#decayFactors[kind] * decayMultiplier,
           step: this.#steps,
-        });
+        };
+        return [{ variable, slots, inputs }];
+      });
+      const together = this.#rule.updateAll?.(updates.map(({ inputs }) => inputs));
+      for (const [k, { variable, slots, inputs }] of updates.entries()) {
+        const [next, ...moved] = together?.[k] ?? this.#rule.update(inputs);
         variable.assign(next!);
         for (const [i, slot] of slots.entries()) slot.assign(moved[i]!);
       }

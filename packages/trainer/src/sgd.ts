@@ -2,7 +2,7 @@
 // m = momentum · m + g; p = p − rate · m.
 import { defineOperation, type Parameter } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { Optimizer, type OptimizerOptions } from "./optimizer";
+import { Optimizer, type OptimizerOptions, updateTogether } from "./optimizer";
 
 interface SgdAttrs {
   readonly learningRate: number;
@@ -43,6 +43,7 @@ export function createSgd(
       slots: 1,
       update: ({ parameter, gradient, slots, gradientScale, learningRate, weightDecay }) =>
         sgdUpdate({ parameter, gradient, momentum: slots[0]!, gradientScale }, { learningRate, momentum, weightDecay }),
+      updateAll: (all) => updateTogether("CaddetSgd", ["momentum"], all, { momentum }),
     },
     options,
   );

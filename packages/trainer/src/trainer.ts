@@ -4,20 +4,23 @@ import {
   type BudgetMapping,
   type Collective,
   ConfigError,
+  createRandom,
+  type GraphRecorder,
   NonFiniteError,
   type Random,
   singleProcess,
 } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
 import type { BatchSource, TrainBatch } from "./batches";
+import { type CompiledForward, compiledForward } from "./compiled-forward";
 import type { TrainConfig } from "./config";
 import { mappingOf, optimizerOf } from "./configured-parts";
 import type { Metrics, TrainHook } from "./hooks";
 import { leakSentinel } from "./leak-sentinel";
 import { freezeMoments, recomputeMoments } from "./moments";
 import type { Optimizer } from "./optimizer";
-import { checkSameRun, meanMoments } from "./ranks";
-import type { RunState, TrainPosition } from "./run-state";
+import { checkSameRun, gatherRanks, meanMoments } from "./ranks";
+import type { RankState, RunState, TrainPosition } from "./run-state";
 import { learningRate } from "./schedule";
 import { makeStep, type StepParts, type StepResult } from "./step";
 import { WeightAverage } from "./weight-average";
@@ -29,7 +32,10 @@ export interface TrainerOptions {
   readonly config: TrainConfig;
   /** Default: the one that `config.budget` names. */
   readonly mapping?: BudgetMapping;
-  /** The generator that the detector was built with. Where its gates are random, a run can only be resumed exactly with it. */
+  /**
+   * The generator that the detector was built with. Where its gates are random, a run can only be resumed exactly with it. Of several
+   * ranks, each gives one in the same state; all but rank 0's are set to sequences of their own.
+   */
   readonly random?: Random;
   readonly hooks?: readonly TrainHook[];
   /** Stops the run after the current step; of several ranks, one that is asked stops all. */
@@ -39,6 +45,8 @@ export interface TrainerOptions {
    * are their means. Default: this process alone.
    */
   readonly collective?: Collective;
+  /** Makes a graph of the detector's forward and backward pass: `graphRecorder()` of `@caddet/runtime/node`. Default none. */
+  readonly graphs?: GraphRecorder | undefined;
 }
 
 // Steps between two checks that all ranks have the same weights.
@@ -59,14 +67,27 @@ export class Trainer {
   readonly #collective: Collective;
   readonly #random: Random | undefined;
   readonly #parts: StepParts;
+  readonly #compiled: CompiledForward | undefined;
   #position: TrainPosition = { step: 0, epoch: 0, batch: 0 };
   #nonFinite: RunState["nonFinite"] = { count: 0, avoided: [] };
   #evaluation: RunState["evaluation"] = null;
   #best: RunState["best"] = null;
   #stopped = false;
+  // All ranks' at the last step.
+  #ranks: readonly RankState[] = [];
 
   constructor(options: TrainerOptions) {
-    const { detector, batches, config, mapping, random, hooks = [], signal, collective = singleProcess() } = options;
+    const {
+      detector,
+      batches,
+      config,
+      mapping,
+      random,
+      hooks = [],
+      signal,
+      collective = singleProcess(),
+      graphs,
+    } = options;
     if (batches.batchesPerEpoch < 1) {
       throw new ConfigError(
         "The data set gives no batch: no image is left to train on, or the batch is larger than it.",
@@ -88,12 +109,16 @@ export class Trainer {
     this.#signal = signal;
     this.#collective = collective;
     this.#random = random;
+    // As many generators as ranks started alike, for the sake of the weights; the noise of the gates is each rank's own.
+    if (collective.rank > 0) random?.restore(createRandom(random.int(2 ** 32), collective.rank).state());
     this.totalSteps = Math.min(
       schedule.epochs * batches.batchesPerEpoch,
       schedule.maxSteps ?? Number.POSITIVE_INFINITY,
     );
     this.optimizer = optimizerOf(detector, config);
     this.average = config.ema.decay === null ? undefined : new WeightAverage(detector, config.ema.decay);
+    const checkpoint = config.memory.checkpoint === "layer";
+    this.#compiled = graphs && compiledForward(detector, graphs, checkpoint);
     this.#parts = {
       detector,
       optimizer: this.optimizer,
@@ -107,7 +132,8 @@ export class Trainer {
         similarity: { min: similarity.min, max: similarity.max },
         intervals: budget.intervals,
         pixels: budget.pixels,
-        checkpoint: config.memory.checkpoint === "layer",
+        checkpoint,
+        forward: this.#compiled?.forward,
       },
     };
   }
@@ -117,10 +143,17 @@ export class Trainer {
     return this.#position;
   }
 
-  /** What a checkpoint holds beside weights, optimiser, mapping and position. */
+  /** This process's among {@link TrainerOptions.collective}; 0 alone. */
+  get rank(): number {
+    return this.#collective.rank;
+  }
+
+  /** What a checkpoint holds beside weights, optimiser, mapping and position; while it runs, the same on all ranks. */
   get state(): RunState {
+    const [first, ...others] = this.#ranks;
     return {
-      random: this.#random?.state() ?? null,
+      random: first ? first.random : this.#drawn(),
+      others,
       nonFinite: this.#nonFinite,
       evaluation: this.#evaluation,
       best: this.#best,
@@ -148,6 +181,7 @@ export class Trainer {
     try {
       if (isFrozen) freezeMoments(this.detector, true);
       await this.#check();
+      await this.#share();
       await this.#tell((hook) => hook.onStart?.(this));
       while (!this.#done()) await this.#epoch();
       await this.#check();
@@ -200,8 +234,9 @@ export class Trainer {
     await this.#tell((hook) => hook.onEvaluation?.(metrics, this));
   }
 
-  /** Frees the optimiser's state and the average. */
+  /** Frees the optimiser's state, the average and the graphs. */
   dispose(): void {
+    this.#compiled?.dispose();
     this.optimizer.dispose();
     this.average?.dispose();
   }
@@ -210,6 +245,19 @@ export class Trainer {
     // A signal comes to each rank at another time: they stop by what all of them heard at a step.
     const isAsked = this.#collective.size === 1 ? this.#signal?.aborted === true : this.#stopped;
     return this.#position.step >= this.totalSteps || isAsked;
+  }
+
+  #drawn(): RankState["random"] {
+    return this.#random?.state() ?? null;
+  }
+
+  // A checkpoint is written by rank 0, whenever a hook there wants it: it has to know what the others have to themselves.
+  async #share(): Promise<void> {
+    if (this.#collective.size === 1) return;
+    this.#ranks = await gatherRanks(this.#collective, {
+      random: this.#drawn(),
+      mapping: this.mapping.state?.() ?? null,
+    });
   }
 
   #check(): Promise<void> {
@@ -269,6 +317,7 @@ export class Trainer {
     this.#advance();
     const { record, gates, stop } = result;
     this.#stopped = stop;
+    await this.#share();
     if (record.step % CHECK_EVERY === 0) await this.#check();
     if (gates) await this.#tell((hook) => hook.onGates?.(gates, epoch, this));
     await this.#tell((hook) => hook.onStep?.(record, this));

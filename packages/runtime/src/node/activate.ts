@@ -4,12 +4,14 @@ import { dirname, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import util from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
+import { RuntimeError } from "../errors";
 import { registerWasmKernels } from "../kernels";
 import { kernelBuild } from "../kernels/module";
 import { registerNativeKernels } from "../kernels/native";
 import { registerNativeConvolutions } from "../kernels/native/fused-convolution";
 import { registerWebgpuKernels } from "../kernels/webgpu";
 import { type BackendName, PACKAGES, TF_BACKENDS } from "./backend-name";
+import { registerGraphUpdates } from "./graphs/updates";
 import { restoreLegacyUtil } from "./legacy-util";
 import { findPackage, loadFile } from "./packages";
 
@@ -20,12 +22,20 @@ function mainOf(name: string): string {
 }
 
 function loadTensorflow(name: BackendName): void {
+  // Both packages register under one name, of which the first stays.
+  const loaded = tf.findBackend("tensorflow") as { isGPUPackage?: boolean } | null;
+  if (loaded && (loaded.isGPUPackage === true) !== (name === "tfjs-node-gpu")) {
+    const hint = "Start another process for it.";
+    const message = `The backend ${name} cannot be used: another build of libtensorflow is loaded in this process. ${hint}`;
+    throw new RuntimeError("backend-unavailable", message, { backend: name, hint });
+  }
   restoreLegacyUtil(util);
   // libtensorflow reports its build flags on stderr otherwise; warnings stay.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
   loadFile(mainOf(PACKAGES[name]));
   registerNativeConvolutions();
   registerNativeKernels();
+  registerGraphUpdates();
 }
 
 interface Dawn {

@@ -24,10 +24,13 @@ export const PACKAGES: Record<BackendName, string> = {
   cpu: "@tensorflow/tfjs-backend-cpu",
 };
 
+/** What libtensorflow needs to compute on a GPU. */
+export const CUDA_HINT =
+  "A GPU needs NVIDIA's driver, and CUDA 11 with cuDNN 8 (npm's library) or CUDA 12.2 with cuDNN 8.9 (that of `npx caddet runtime install native --gpu`); the README of @caddet/runtime says how.";
+
 /** What makes a backend that is missing or broken work, a sentence each. */
 export const HINTS: Record<BackendName, string> = {
-  "tfjs-node-gpu":
-    "Run `npm install @tensorflow/tfjs-node-gpu` on a machine with an NVIDIA GPU, its driver, CUDA 11 and cuDNN 8.",
+  "tfjs-node-gpu": `Run \`npm install @tensorflow/tfjs-node-gpu\`, or \`npm rebuild @tensorflow/tfjs-node-gpu\` where only its addon is missing. ${CUDA_HINT}`,
   "tfjs-node":
     "Run `npm install @tensorflow/tfjs-node`, or `npm rebuild @tensorflow/tfjs-node` where only its native addon is missing.",
   webgpu: "Run `npm install webgpu`, and install a Vulkan, Metal or Direct3D 12 driver.",

@@ -12,7 +12,8 @@ export interface Handle {
   readonly dtype: number;
 }
 
-interface OpAttribute {
+/** An attribute as the binding takes it. */
+export interface OpAttribute {
   readonly name: string;
   readonly type: number;
   readonly value: unknown;
@@ -30,13 +31,22 @@ interface Binding {
   createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
   deleteTensor(id: number): void;
   tensorDataSync(id: number): Float32Array;
+  /** A session from a folder; its id. */
+  loadSavedModel(folder: string, tags: string): number;
+  /** Runs a part of a session's graph; names are separated by commas. */
+  runSavedModel(session: number, inputs: number[], inputNames: string, outputNames: string): Handle[];
+  deleteSavedModel(session: number): void;
 }
 
 /** The part of tfjs-node's backend that the kernels use. */
 export interface NativeBackend {
   readonly binding: Binding;
   readonly isUsingGpuDevice: boolean;
-  readonly tensorMap: { set(dataId: object, data: object): void };
+  readonly tensorMap: {
+    set(dataId: object, data: object): void;
+    has(dataId: object): boolean;
+    get(dataId: object): { readonly id: number; readonly dtype: number };
+  };
   readSync(dataId: object): Float32Array;
   getInputTensorIds(tensors: readonly TensorInfo[]): number[];
   incRef(dataId: object): void;
@@ -74,6 +84,11 @@ export class Native {
     this.#constants = constants;
     this.float = { is: "type", value: TF_FLOAT };
     this.int32 = { is: "type", value: TF_INT32 };
+  }
+
+  /** Whether the operations are recorded. */
+  get isRecorded(): boolean {
+    return recording.has(this.backend);
   }
 
   /** The handle's id of an input. */
@@ -173,6 +188,14 @@ export class Native {
     const types = { type: binding.TF_ATTR_TYPE, float: binding.TF_ATTR_FLOAT, int: binding.TF_ATTR_INT };
     return { name, type: types[value.is], value: value.value };
   }
+}
+
+const recording = new WeakSet<object>();
+
+/** Says whether what runs is recorded, to run again as a graph: then nothing may be computed in JavaScript. */
+export function setRecording(backend: NativeBackend, on: boolean): void {
+  if (on) recording.add(backend);
+  else recording.delete(backend);
 }
 
 const constantsOf = new WeakMap<object, Map<string, number>>();

@@ -74,6 +74,11 @@ export const nativeSgd = nativeKernel(SGD, (native, inputs, attrs) => {
 export const nativeMovingMoments = nativeKernel(MOVING_MOMENTS, (native, inputs, attrs) => {
   const { momentum, unbias } = attrs as Record<string, number>;
   const moved = (running: string, batch: string, weight: number) => {
+    if (native.isRecorded) {
+      const [old, own] = [running, batch].map((name) => native.idOf(inputOf(MOVING_MOMENTS, inputs, name)));
+      const kept = native.op("Mul", [old!, native.scalar(1 - momentum!)]);
+      return native.op("AddV2", [kept.id, native.op("Mul", [own!, native.scalar(weight)]).id]);
+    }
     const [old, own] = [running, batch].map((name) => native.read(inputOf(MOVING_MOMENTS, inputs, name)));
     const next = Float32Array.from(old!, (value, i) => (1 - momentum!) * value + weight * own![i]!);
     return native.write(next, [next.length]);
