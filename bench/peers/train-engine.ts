@@ -30,7 +30,8 @@ async function main(): Promise<void> {
   const [backend, folder, preset, ...numbers] = process.argv.slice(2) as [BackendName, string, PresetName];
   const [batch, height, width] = (numbers as string[]).map(Number) as [number, number, number];
   const { device } = await prepareBackend({ backend });
-  const step = trainingStep({ folder, preset, batch, height, width });
+  const setting = { folder, preset, batch, height, width };
+  const step = trainingStep(setting);
   const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
   say({ version: tf.version_core, device });
   for await (const line of createInterface({ input: process.stdin })) {
@@ -48,7 +49,7 @@ async function main(): Promise<void> {
       say({
         ...answer,
         launches,
-        plain_launches: await withoutFusion(() => countLaunches(step)),
+        plain_launches: await withoutFusion(() => countLaunches(trainingStep({ ...setting, graphs: false }))),
       } satisfies TrainAnswer);
     }
   }

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 interface NativeBackend {
-  binding?: { executeOp(...call: unknown[]): unknown };
+  binding?: Record<"executeOp" | "runSavedModel", (...call: unknown[]) => unknown>;
   recordAndSubmit?(...call: unknown[]): unknown;
 }
 
@@ -10,7 +10,7 @@ interface NativeBackend {
 const FREE = new Set<string>([tf.Identity, tf.Reshape]);
 
 /**
- * Counts what `run` launches: operations of libtensorflow on tfjs-node, dispatches on webgpu; elsewhere kernels that
+ * Counts what `run` launches: operations of libtensorflow and graphs on tfjs-node, dispatches on webgpu; elsewhere kernels that
  * call no other kernel, without those that only hand data on.
  */
 export async function countLaunches(run: () => Promise<unknown>): Promise<number> {
@@ -19,13 +19,15 @@ export async function countLaunches(run: () => Promise<unknown>): Promise<number
   const { binding } = native;
   if (binding) {
     // The addon's functions are read-only.
-    const counting = Object.create(binding, {
-      executeOp: {
-        value: (...call: unknown[]) => {
-          launches++;
-          return binding.executeOp(...call);
-        },
+    const counted = (name: "executeOp" | "runSavedModel") => ({
+      value: (...call: unknown[]) => {
+        launches++;
+        return binding[name](...call);
       },
+    });
+    const counting = Object.create(binding, {
+      executeOp: counted("executeOp"),
+      runSavedModel: counted("runSavedModel"),
     }) as typeof binding;
     native.binding = counting;
     await run().finally(() => {

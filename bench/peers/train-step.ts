@@ -2,7 +2,8 @@
 // several replicas that exchange gradients.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Collective, createRandom, meanGradients, parseSafetensors, variableGrads } from "@caddet/core";
+import { type Collective, compiled, createRandom, meanGradients, parseSafetensors, variableGrads } from "@caddet/core";
+import { graphRecorder } from "@caddet/runtime/node";
 import { createSupernet, PRESETS, type PresetName, supernetFromTorch } from "@caddet/supernet";
 import { createSgd } from "@caddet/trainer";
 import * as tf from "@tensorflow/tfjs-core";
@@ -15,6 +16,8 @@ export interface StepSetting {
   readonly batch: number;
   readonly height: number;
   readonly width: number;
+  /** Whether the network becomes a graph where the backend can make one. Default true. */
+  readonly graphs?: boolean;
 }
 
 /** `[B * H * W * 3]`: any values that all languages make alike. */
@@ -24,7 +27,7 @@ function benchImages(size: number): Float32Array {
 
 /** Builds the network. Each call of the result is a step and returns the loss before it. */
 export function trainingStep(setting: StepSetting, collective?: Collective): () => Promise<number> {
-  const { folder, preset, batch, height, width } = setting;
+  const { folder, preset, batch, height, width, graphs = true } = setting;
   const net = createSupernet({ ...PRESETS[preset], random: createRandom(0) });
   net.loadStateDict(supernetFromTorch(parseSafetensors(readFileSync(join(folder, "weights.safetensors"))).arrays));
   const parameters = net.namedParameters();
@@ -38,10 +41,19 @@ export function trainingStep(setting: StepSetting, collective?: Collective): () 
     decayFactors: { bias: 1, norm: 1 },
   });
   const images = tf.tensor4d(benchImages(batch * height * width * 3), [batch, height, width, 3]);
+  const run = ([x]: readonly tf.Tensor[]) => {
+    const { features, gates } = net.forward(x as tf.Tensor4D, { training: true });
+    return [...features.maps, gates.values];
+  };
+  const recorder = graphs ? graphRecorder() : undefined;
+  const buffers = [...net.namedBuffers().values()];
+  // As a trainer that is given `graphs`: the network's two passes, not the loss.
+  const forward = recorder ? compiled({ run, parameters: variables, buffers, recorder }).apply : run;
   const loss = () => {
-    const { features, gates } = net.forward(images, { training: true });
-    const squares = features.maps.map((map) => tf.mean(tf.square(map)));
-    return tf.addN([...squares, tf.mean(gates.values)]) as tf.Scalar;
+    const outputs = forward([images]);
+    const maps = outputs.slice(0, -1);
+    const squares = maps.map((map) => tf.mean(tf.square(map)));
+    return tf.addN([...squares, tf.mean(outputs[maps.length]!)]) as tf.Scalar;
   };
   return async () => {
     const { value, grads } = variableGrads(loss, variables);

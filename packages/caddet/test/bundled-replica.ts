@@ -1,4 +1,4 @@
-// The file that threads run, bundled from the sources: threads cannot take TypeScript as it is.
+// The file that threads run, bundled from the sources: threads cannot take TypeScript as it is. And other programs of the tests.
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -10,15 +10,17 @@ export interface BundledReplica {
   remove(): Promise<void>;
 }
 
-/** Bundles `src/train-replica.ts`. */
-export async function bundleReplica(): Promise<BundledReplica> {
+const REPLICA = new URL("../src/train-replica.ts", import.meta.url);
+
+/** Bundles `src/train-replica.ts`, or another file. */
+export async function bundleReplica(file = REPLICA): Promise<BundledReplica> {
   // Beside the packages that it imports.
   const cache = fileURLToPath(new URL("../../../node_modules/.cache/caddet", import.meta.url));
   await mkdir(cache, { recursive: true });
   const folder = await mkdtemp(join(cache, "replica-"));
   const outfile = join(folder, "train-replica.mjs");
   await build({
-    entryPoints: [fileURLToPath(new URL("../src/train-replica.ts", import.meta.url))],
+    entryPoints: [fileURLToPath(file)],
     outfile,
     bundle: true,
     platform: "node",

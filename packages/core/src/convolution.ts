@@ -71,6 +71,11 @@ interface ResizeAttrs {
   readonly width: number;
 }
 
+interface ResizeFromAttrs extends ResizeAttrs {
+  /** Of the input, which is not kept for the gradient. */
+  readonly from: readonly [number, number];
+}
+
 // dx = Ryᵀ · dy · Rx, as two matrix products an image: rows first, then columns.
 const resizeBilinearGrad = defineOperation<ResizeAttrs>({
   name: "CaddetResizeBilinearGrad",
@@ -86,16 +91,15 @@ const resizeBilinearGrad = defineOperation<ResizeAttrs>({
   },
 });
 
-const resizeBilinearForward = defineOperation<ResizeAttrs>({
+const resizeBilinearForward = defineOperation<ResizeFromAttrs>({
   name: "CaddetResizeBilinear",
   compose: ({ x }, { height, width }) => [tf.image.resizeBilinear(x as tf.Tensor4D, [height, width], false, true)],
   gradient: {
-    inputsToSave: ["x"],
+    inputsToSave: [],
     outputsToSave: [false],
-    gradFunc: (dys, [x]) => {
-      const [, height, width] = x!.shape as [number, number, number, number];
-      return { x: () => resizeBilinearGrad({ dy: dys[0]! }, { height, width })[0]! };
-    },
+    gradFunc: (dys, _, { from: [height, width] }) => ({
+      x: () => resizeBilinearGrad({ dy: dys[0]! }, { height, width })[0]!,
+    }),
   },
 });
 
@@ -108,7 +112,8 @@ const resizeBilinearForward = defineOperation<ResizeAttrs>({
  * @example resizeBilinear(x, [2 * h, 2 * w])
  */
 export function resizeBilinear(x: tf.Tensor4D, size: readonly [number, number]): tf.Tensor4D {
-  return resizeBilinearForward({ x }, { height: size[0], width: size[1] })[0] as tf.Tensor4D;
+  const from = [x.shape[1], x.shape[2]] as const;
+  return resizeBilinearForward({ x }, { height: size[0], width: size[1], from })[0] as tf.Tensor4D;
 }
 
 // Bin i of n covers the cells floor(i·size/n) .. ceil((i+1)·size/n) - 1, each with equal weight. [n · n, H · W]

@@ -13,6 +13,25 @@ function roomOf(collective: Collective, size: number): Float32Array {
   return room;
 }
 
+// Numbers that are exchanged at a time: all at once would be held twice more, as they were read and as they are sent.
+const PART = 2 ** 20;
+
+const sizeOf = (variables: readonly tf.Variable[]) => variables.reduce((sum, { size }) => sum + size, 0);
+
+function partsOf(variables: readonly tf.Variable[]): tf.Variable[][] {
+  const parts: tf.Variable[][] = [];
+  let room = 0;
+  for (const v of variables) {
+    if (v.size > room) {
+      parts.push([]);
+      room = PART;
+    }
+    parts.at(-1)!.push(v);
+    room -= v.size;
+  }
+  return parts;
+}
+
 // Only wasm is known to copy what it is given at once; others may look at it later.
 const tensorOf = (values: Float32Array, shape: number[]) =>
   tf.tensor(tf.getBackend() === "wasm" ? values : values.slice(), shape, "float32");
@@ -32,24 +51,26 @@ export async function meanGradients(
   variables: readonly tf.Variable[],
   gradients: tf.NamedTensorMap,
 ): Promise<tf.NamedTensorMap> {
-  const read = await Promise.all(variables.map(({ name }) => gradients[name]?.data<"float32">()));
-  const sizes = variables.map(({ size }) => size);
-  const present = Float32Array.from(read, (values) => (values ? 1 : 0));
-  const total = sizes.reduce((a, b) => a + b, 0);
-  const numbers = roomOf(collective, total);
-  const starts: number[] = [];
-  let end = 0;
-  for (const [i, size] of sizes.entries()) {
-    starts.push(end);
-    if (read[i]) numbers.set(read[i], end);
-    else numbers.fill(0, end, end + size);
-    end += size;
-  }
-  await collective.allReduceMean([present, numbers]);
+  const present = Float32Array.from(variables, ({ name }) => (gradients[name] ? 1 : 0));
+  await collective.allReduceMean([present]);
+  const given = variables.filter((_, i) => present[i]! > 0);
+  const parts = partsOf(given);
+  const room = roomOf(collective, Math.max(0, ...parts.map(sizeOf)));
   const means: tf.NamedTensorMap = {};
-  for (const [i, { name, shape, size }] of variables.entries()) {
-    const start = starts[i]!;
-    if (present[i]! > 0) means[name] = tensorOf(numbers.subarray(start, start + size), shape);
+  for (const part of parts) {
+    const read = await Promise.all(part.map(({ name }) => gradients[name]?.data<"float32">()));
+    const numbers = room.subarray(0, sizeOf(part));
+    const places: Float32Array[] = [];
+    let end = 0;
+    for (const [i, { size }] of part.entries()) {
+      const place = numbers.subarray(end, end + size);
+      end += size;
+      if (read[i]) place.set(read[i]);
+      else place.fill(0);
+      places.push(place);
+    }
+    await collective.allReduceMean([numbers]);
+    for (const [i, { name, shape }] of part.entries()) means[name] = tensorOf(places[i]!, shape);
   }
   return means;
 }

@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { defineOperation } from "./kernels";
 import { type Activation, type BatchNormOptions, batchNormGrad } from "./norm";
+import { readNow } from "./read-now";
 
 /**
  * Replaces an array by its sum over all processes, and is done when it returns. Each process calls it as often as the others, with as many
@@ -28,6 +29,9 @@ function weightedMean(
   return { mean: sent.subarray(1).map((v) => v / sent[0]!), count: sent[0]! };
 }
 
+const read = (x: tf.Tensor) =>
+  readNow(x, "Batch normalisation across processes", "Choose another backend, or normalise each process's own batch.");
+
 const countOf = (x: tf.Tensor) => x.size / x.shape[x.rank - 1]!;
 
 const syncedOperation = defineOperation<SyncedAttrs>({
@@ -37,9 +41,9 @@ const syncedOperation = defineOperation<SyncedAttrs>({
     const n = countOf(x!);
     // First the mean, then the squares about it: a difference of large squares would lose the variance.
     const own = tf.moments(x!, axes);
-    const ownMean = own.mean.dataSync<"float32">();
+    const ownMean = read(own.mean);
     const { mean, count } = weightedMean(reduce, ownMean, n);
-    const squares = own.variance.dataSync<"float32">().map((v, c) => v + (ownMean[c]! - mean[c]!) ** 2);
+    const squares = read(own.variance).map((v, c) => v + (ownMean[c]! - mean[c]!) ** 2);
     const variance = weightedMean(reduce, squares, n).mean;
     const moments = [tf.tensor1d(mean), tf.tensor1d(variance)] as const; // [C]
     const [m, v] = moments;
@@ -62,10 +66,10 @@ const syncedOperation = defineOperation<SyncedAttrs>({
       const [own, dscale, doffset, dresidual] = batchNormGrad({ dy: dys[0]!, x, y, scale, mean, variance }, attrs);
       const dx = tf.tidy(() => {
         const [n, c] = [countOf(x), x.shape[x.rank - 1]!];
-        const sums = tf.concat([doffset!, dscale!]).dataSync<"float32">(); // [2C]
+        const sums = read(tf.concat([doffset!, dscale!])); // [2C]
         const shared = sums.slice();
         reduce(shared);
-        const [total] = count.dataSync();
+        const [total] = read(count);
         // What the sums of all say instead of this process's own.
         const gaps = tf.tensor2d(
           sums.map((s, i) => s / n - shared[i]! / total!),
@@ -101,6 +105,7 @@ export interface SyncedBatchNormOptions extends BatchNormOptions {
  * @param options as for `batchNorm`, and how to sum over processes: twice forward, once backward
  * @returns y `[B, H, W, C]`, the mean and biased variance `[C]` over all processes (not differentiable), and how many values a
  * channel a process had of them on average
+ * @throws ConfigError on a backend that cannot be read without waiting: webgpu in Node
  * @example syncedBatchNorm(x, scale, offset, { reduce: (values) => collective.allReduceSumNow([values]) }).y
  */
 export function syncedBatchNorm(
@@ -112,7 +117,7 @@ export function syncedBatchNorm(
   const inputs = { x, scale, offset, ...(residual ? { residual } : {}) };
   const attrs = { epsilon, activation, residual: residual !== undefined, reduce };
   const [y, mean, variance, count] = syncedOperation(inputs, attrs);
-  const [n] = count!.dataSync();
+  const [n] = read(count!);
   count!.dispose();
   return { y: y as tf.Tensor4D, mean: mean as tf.Tensor1D, variance: variance as tf.Tensor1D, count: n! };
 }

@@ -48,21 +48,27 @@ export function ownEach<T extends tf.Tensor>(tensors: readonly T[]): T[] {
   return tensors.map((t, i) => (t.kept || t.scopeId !== id || tensors.indexOf(t) < i ? tf.clone(t) : t));
 }
 
+// Their saved input, the first, serves the filter's gradient alone: it goes before the input's gradient, a map as large, is made.
+const CONVOLUTIONS: ReadonlySet<string> = new Set([tf.Conv2D, tf.DepthwiseConv2dNative]);
+
 // The gradients of some of a node's inputs, which are the caller's to free.
-function inputGradients({ kernelName, inputs, gradient }: TapeNode, names: string[], dys: (tf.Tensor | undefined)[]) {
+function inputGradients(node: TapeNode, names: readonly string[], dys: (tf.Tensor | undefined)[]): tf.Tensor[] {
+  const { kernelName, inputs, gradient, saved } = node;
   if (!gradient) throw new CaddetError("gradients", `${kernelName} has no gradient, but the loss goes through it.`);
   return tf.tidy(() => {
     const gradients = gradient(dys as tf.Tensor[]); // undefined stands for zeros
-    return ownEach(
-      names.map((name) => {
-        const dx = tf.tidy(() => gradients[name]!());
-        const { shape } = inputs[name]!;
-        if (dx.dtype === "float32" && dx.shape.join() === shape.join()) return dx;
-        throw new ShapeError(
-          `The gradient of ${kernelName} by "${name}" is ${dx.dtype} [${dx.shape}]; it must be float32 [${shape}].`,
-        );
-      }),
-    );
+    const gradientOf = (name: string) => {
+      const dx = tf.tidy(() => gradients[name]!());
+      const { shape } = inputs[name]!;
+      if (dx.dtype === "float32" && dx.shape.join() === shape.join()) return dx;
+      throw new ShapeError(
+        `The gradient of ${kernelName} by "${name}" is ${dx.dtype} [${dx.shape}]; it must be float32 [${shape}].`,
+      );
+    };
+    if (!CONVOLUTIONS.has(kernelName)) return ownEach(names.map(gradientOf));
+    const filter = names.includes("filter") ? gradientOf("filter") : undefined;
+    saved?.[0]?.dispose();
+    return ownEach(names.map((name) => (name === "filter" ? filter! : gradientOf(name))));
   });
 }
 

@@ -131,9 +131,10 @@ export function norm(
       spread /= <f64>perGroup;
       store<f32>(mean, <f32>groupMean);
       store<f32>(variance, <f32>spread);
+      // By the variance as it is stored, from which the gradient finds the same factor again.
+      const inverse = 1 / sqrt<f64>(<f64>load<f32>(variance) + <f64>epsilon);
       mean += 4;
       variance += 4;
-      const inverse = 1 / sqrt<f64>(spread + <f64>epsilon);
       for (let c = first; c < first + perGroup; c++) {
         store<f32>(factor + (c << 2), <f32>(<f64>load<f32>(scale + (c << 2)) * inverse));
         store<f32>(centre + (c << 2), <f32>groupMean);
@@ -200,14 +201,15 @@ function normaliseRows(
 }
 
 /**
- * Gradient of `norm`: dx like x, dscale and doffset [channels], and, unless 0, dresidual like x. `y` masks dy where the
- * activation was a relu.
+ * Gradient of `norm`: dx like x, dscale and doffset [channels], and, unless 0, dresidual like x. Where the activation was a
+ * relu, dy is masked by `y`; with `y` 0, by what `norm` made of x without a residual, for which it takes `offset`.
  */
 export function normGrad(
   dy: usize,
   x: usize,
   y: usize,
   scale: usize,
+  offset: usize,
   mean: usize,
   variance: usize,
   dx: usize,
@@ -229,14 +231,22 @@ export function normGrad(
   const ofGradient = centre + vector;
   const ofInput = ofGradient + vector;
   const constant = ofInput + vector;
+  const bias = constant + vector;
+  if (!y) memory.copy(bias, offset, <usize>channels << 2);
   const perGroup = channels / groups;
   const count = <f64>rows * <f64>perGroup;
   const bytes = <usize>(rows * channels) << 2;
   memory.fill(dscale, 0, <usize>channels << 2);
   memory.fill(doffset, 0, <usize>channels << 2);
   for (let image = 0; image < images; image++) {
-    for (let c = 0; c < channels; c++) store<f32>(centre + (c << 2), load<f32>(mean + ((c / perGroup) << 2)));
-    gradientSums(dy, x, y, rows, channels, centre, relu, sums, products);
+    for (let c = 0; c < channels; c++) {
+      const g = c / perGroup;
+      const inverse = 1 / sqrt<f64>(<f64>load<f32>(variance + (g << 2)) + <f64>epsilon);
+      store<f32>(centre + (c << 2), load<f32>(mean + (g << 2)));
+      store<f32>(ofGradient + (c << 2), <f32>(<f64>load<f32>(scale + (c << 2)) * inverse));
+    }
+    if (y) gradientSums(dy, x, y, rows, channels, centre, ofGradient, bias, relu, sums, products, false);
+    else gradientSums(dy, x, y, rows, channels, centre, ofGradient, bias, relu, sums, products, true);
     for (let g = 0; g < groups; g++) {
       const first = g * perGroup;
       const inverse = 1 / sqrt<f64>(<f64>load<f32>(variance + (g << 2)) + <f64>epsilon);
@@ -253,23 +263,36 @@ export function normGrad(
       meanGradient /= count;
       meanProduct /= count;
       for (let c = first; c < first + perGroup; c++) {
-        store<f32>(ofGradient + (c << 2), <f32>(<f64>load<f32>(scale + (c << 2)) * inverse));
         store<f32>(ofInput + (c << 2), <f32>(-inverse * inverse * meanProduct));
         store<f32>(constant + (c << 2), <f32>(-inverse * meanGradient));
       }
     }
-    spreadGradient(dy, x, y, dx, dresidual, rows, channels, centre, ofGradient, ofInput, constant, relu);
+    if (y) {
+      spreadGradient(dy, x, y, dx, dresidual, rows, channels, centre, ofGradient, ofInput, constant, bias, relu, false);
+      y += bytes;
+    } else {
+      spreadGradient(dy, x, y, dx, dresidual, rows, channels, centre, ofGradient, ofInput, constant, bias, relu, true);
+    }
     mean += <usize>groups << 2;
     variance += <usize>groups << 2;
     dy += bytes;
     x += bytes;
-    y += bytes;
     dx += bytes;
     if (dresidual) dresidual += bytes;
   }
 }
 
+/** dy where the relu let something through: by y, or without one by the value that `normaliseRows` computed. */
+// @ts-ignore: decorator
+@inline
+function masked(dy: usize, y: usize, distance: v128, factor: v128, bias: v128, floor: v128, again: bool): v128 {
+  const value = again ? madd(distance, factor, bias) : v128.load(y);
+  return v128.and(v128.load(dy), f32x4.gt(value, floor));
+}
+
 /** Per channel, in float64: the sum of the masked dy, and that of dy (x - mean). */
+// @ts-ignore: decorator
+@inline
 function gradientSums(
   dy: usize,
   x: usize,
@@ -277,9 +300,12 @@ function gradientSums(
   rows: i32,
   channels: i32,
   centre: usize,
+  factor: usize,
+  bias: usize,
   relu: bool,
   sums: usize,
   products: usize,
+  again: bool,
 ): void {
   const step = <usize>channels << 2;
   memory.fill(sums, 0, <usize>paddedChannels(channels) << 3);
@@ -293,15 +319,19 @@ function gradientSums(
     for (; c + 8 <= channels; c += 8) {
       const o = <usize>c << 2;
       const m0 = v128.load(centre + o), m1 = v128.load(centre + o, 16);
+      const f0 = v128.load(factor + o), f1 = v128.load(factor + o, 16);
+      const b0 = v128.load(bias + o), b1 = v128.load(bias + o, 16);
       let s0 = zero(), s1 = zero(), p0 = zero(), p1 = zero();
       let at = from + o;
       for (let r = start; r < end; r++) {
-        const d0 = v128.and(v128.load(dy + at), f32x4.gt(v128.load(y + at), floor));
+        const x0 = f32x4.sub(v128.load(x + at), m0);
+        const d0 = masked(dy + at, y + at, x0, f0, b0, floor, again);
         s0 = f32x4.add(s0, d0);
-        p0 = madd(d0, f32x4.sub(v128.load(x + at), m0), p0);
-        const d1 = v128.and(v128.load(dy + at, 16), f32x4.gt(v128.load(y + at, 16), floor));
+        p0 = madd(d0, x0, p0);
+        const x1 = f32x4.sub(v128.load(x + at, 16), m1);
+        const d1 = masked(dy + at + 16, y + at + 16, x1, f1, b1, floor, again);
         s1 = f32x4.add(s1, d1);
-        p1 = madd(d1, f32x4.sub(v128.load(x + at, 16), m1), p1);
+        p1 = madd(d1, x1, p1);
         at += step;
       }
       gather(sums + (o << 1), s0);
@@ -311,13 +341,14 @@ function gradientSums(
     }
     for (; c < channels; c += 4) {
       const o = <usize>c << 2;
-      const m0 = v128.load(centre + o);
+      const m0 = v128.load(centre + o), f0 = v128.load(factor + o), b0 = v128.load(bias + o);
       let s0 = zero(), p0 = zero();
       let at = from + o;
       for (let r = start; r < end; r++) {
-        const d0 = v128.and(v128.load(dy + at), f32x4.gt(v128.load(y + at), floor));
+        const x0 = f32x4.sub(v128.load(x + at), m0);
+        const d0 = masked(dy + at, y + at, x0, f0, b0, floor, again);
         s0 = f32x4.add(s0, d0);
-        p0 = madd(d0, f32x4.sub(v128.load(x + at), m0), p0);
+        p0 = madd(d0, x0, p0);
         at += step;
       }
       gather(sums + (o << 1), s0);
@@ -326,6 +357,8 @@ function gradientSums(
   }
 }
 
+// @ts-ignore: decorator
+@inline
 function spreadGradient(
   dy: usize,
   x: usize,
@@ -338,7 +371,9 @@ function spreadGradient(
   ofGradient: usize,
   ofInput: usize,
   constant: usize,
+  bias: usize,
   relu: bool,
+  again: bool,
 ): void {
   const step = <usize>channels << 2;
   const floor = relu ? zero() : f32x4.splat(-Infinity);
@@ -347,22 +382,24 @@ function spreadGradient(
   for (let r = 0; r < rows; r++) {
     let o: usize = 0;
     for (; o < whole; o += 16) {
-      const d = v128.and(v128.load(dy + o), f32x4.gt(v128.load(y + o), floor));
       const distance = f32x4.sub(v128.load(x + o), v128.load(centre + o));
+      const factor = v128.load(ofGradient + o);
+      const d = masked(dy + o, y + o, distance, factor, again ? v128.load(bias + o) : floor, floor, again);
       const base = madd(distance, v128.load(ofInput + o), v128.load(constant + o));
-      v128.store(dx + o, madd(d, v128.load(ofGradient + o), base));
+      v128.store(dx + o, madd(d, factor, base));
       if (dresidual) v128.store(dresidual + o, d);
     }
     if (rest) {
-      const d = v128.and(v128.load(dy + o), f32x4.gt(v128.load(y + o), floor));
       const distance = f32x4.sub(v128.load(x + o), v128.load(centre + o));
+      const factor = v128.load(ofGradient + o);
+      const d = masked(dy + o, y + o, distance, factor, again ? v128.load(bias + o) : floor, floor, again);
       const base = madd(distance, v128.load(ofInput + o), v128.load(constant + o));
-      storeLanes(dx + o, madd(d, v128.load(ofGradient + o), base), rest);
+      storeLanes(dx + o, madd(d, factor, base), rest);
       if (dresidual) storeLanes(dresidual + o, d, rest);
     }
     dy += step;
     x += step;
-    y += step;
+    if (!again) y += step;
     dx += step;
     if (dresidual) dresidual += step;
   }

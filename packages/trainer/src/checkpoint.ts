@@ -6,7 +6,7 @@ import { CheckpointError, type StoredArray } from "@caddet/core";
 import { type ClassEntry, readDetectorFile, serializeDetector, verifyDetectorFile } from "@caddet/detector";
 import { parseTrainConfig, type TrainConfig } from "./config";
 import { listCheckpoints, type RunFolder, writeFileAtomic } from "./run-folder";
-import { positionSchema, type RunState, runStateSchema, type TrainPosition } from "./run-state";
+import { positionSchema, type RunState, rankStateOf, runStateSchema, type TrainPosition } from "./run-state";
 import type { Trainer } from "./trainer";
 
 /** Where in a file the optimiser's state is, and the weights beside their average. */
@@ -183,11 +183,12 @@ function resume(trainer: Trainer, checkpoint: Checkpoint, classes: readonly Clas
       { file, ranks: state.ranks },
     );
   }
-  restore(trainer, checkpoint);
+  const own = rankStateOf(state, checkpoint.mapping, trainer.rank);
+  restore(trainer, { ...checkpoint, mapping: own.mapping });
   // What was the best by another metric is no measure.
   const { best, bestIs } = training.checkpoint;
   const isSame = best === trainer.config.checkpoint.best && bestIs === trainer.config.checkpoint.bestIs;
-  trainer.resumeAt(position, isSame ? state : { ...state, best: null });
+  trainer.resumeAt(position, { ...state, random: own.random, ...(isSame ? {} : { best: null }) });
 }
 
 /**

@@ -25,6 +25,34 @@ export async function anyRank(collective: Collective, own: readonly boolean[]): 
   return Array.from(answers, (answer) => answer > 0);
 }
 
+// One number a rank, from all of them.
+async function numbersOfAll(collective: Collective, own: number): Promise<number[]> {
+  const numbers = new Float32Array(collective.size);
+  numbers[collective.rank] = own;
+  await collective.allReduceMean([numbers]);
+  return Array.from(numbers, (mean) => Math.round(mean * collective.size));
+}
+
+/**
+ * Gives each rank what all have.
+ *
+ * @param collective the ranks
+ * @param own this rank's, which JSON can hold
+ * @returns by rank, as JSON gives it back
+ */
+export async function gatherRanks<T>(collective: Collective, own: T): Promise<T[]> {
+  const { rank, size } = collective;
+  if (size === 1) return [own];
+  const bytes = new TextEncoder().encode(JSON.stringify(own));
+  const lengths = await numbersOfAll(collective, bytes.length);
+  const ends = lengths.map((_, i) => lengths.slice(0, i + 1).reduce((a, b) => a + b, 0));
+  const row = new Float32Array(ends[size - 1]!);
+  row.set(bytes, ends[rank]! - bytes.length);
+  await collective.allReduceMean([row]);
+  const all = Uint8Array.from(row, (mean) => Math.round(mean * size));
+  return ends.map((end, i) => JSON.parse(new TextDecoder().decode(all.subarray(end - lengths[i]!, end))) as T);
+}
+
 const parametersOf = (detector: Detector) => [...detector.namedParameters().values()].map(({ variable }) => variable);
 
 /**

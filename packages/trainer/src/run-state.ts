@@ -12,10 +12,18 @@ export interface TrainPosition {
   readonly batch: number;
 }
 
-/** A run's state beside weights, optimiser, mapping and position. */
-export interface RunState {
+/** What each rank of a run has to itself. */
+export interface RankState {
   /** Of the generator that the detector draws from in training; null without one. */
   readonly random: RandomState | null;
+  /** What the budget mapping remembers; null where it remembers nothing. */
+  readonly mapping: unknown;
+}
+
+/** A run's state beside weights, optimiser, mapping and position. */
+export interface RunState extends Pick<RankState, "random"> {
+  /** Of ranks 1, 2, …: `random` here and the mapping beside it are rank 0's. */
+  readonly others: readonly RankState[];
   readonly nonFinite: {
     /** Batches that were left out. */
     readonly count: number;
@@ -36,11 +44,14 @@ export interface RunState {
 const natural = z.int().min(0);
 const word = natural.max(0xffffffff);
 
+const randomSchema = z.tuple([word, word, word, word]).nullable().default(null);
+
 export const positionSchema = z.strictObject({ step: natural, epoch: natural, batch: natural });
 
 /** Of a checkpoint; older ones lack it. */
 export const runStateSchema = z.strictObject({
-  random: z.tuple([word, word, word, word]).nullable().default(null),
+  random: randomSchema,
+  others: z.array(z.strictObject({ random: randomSchema, mapping: z.unknown() })).default([]),
   nonFinite: z
     .strictObject({ count: natural, avoided: z.array(z.tuple([natural, natural])).max(100_000) })
     .default({ count: 0, avoided: [] }),
@@ -51,3 +62,15 @@ export const runStateSchema = z.strictObject({
   best: z.strictObject({ step: natural, value: z.number() }).nullable().default(null),
   ranks: z.int().min(1).default(1),
 });
+
+/**
+ * What of a checkpoint is one rank's.
+ *
+ * @param state the run's
+ * @param mapping rank 0's
+ * @param rank whose
+ * @returns that rank's; rank 0's where the checkpoint is an older one, which has no other
+ */
+export function rankStateOf({ random, others }: RunState, mapping: unknown, rank: number): RankState {
+  return others[rank - 1] ?? { random, mapping };
+}

@@ -1,8 +1,8 @@
 // AdamW against torch.optim.AdamW's rule in float64, on the composed operation (cpu) and the fused kernel (wasm).
 import { createRandom, Module } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createAdamW } from "../src";
 
 class Weights extends Module {
@@ -13,10 +13,8 @@ class Weights extends Module {
   }
 }
 
-describe.each(inject("backends"))("AdamW on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("AdamW on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
   it("moves as the rule says over several steps, with decay and clipping", async () => {
     const random = createRandom(3);

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckpointError, parseSafetensors, readState, serializeSafetensors } from "@caddet/core";
 import { serializeDetector } from "@caddet/detector";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createTrainer, type TrainConfig, type TrainConfigInput, type TrainHook } from "../src";
 import {
   checkpointHook,
@@ -76,37 +76,36 @@ async function withTrainer<T>(
   }
 }
 
-describe.each(inject("backends"))("a resumed run on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("a resumed run on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
   it.each([
     { stop: 2, where: "mid-epoch", mapping: "scale" },
     { stop: 3, where: "at the end of an epoch", mapping: "scale" },
-    { stop: 4, where: "mid-epoch, with a mapping that remembers losses", mapping: "loss" },
-  ] as const)("stopped $where ends with the bytes of the uninterrupted one", async ({ stop, mapping }) => {
-    const before = tf.memory().numTensors;
-    const config = tinyConfig({ budget: { mapping }, regularizeFromEpoch: 0 });
-    await runPart({ config });
-    const last = await latestCheckpoint(folder);
-    const whole = await readFile(last);
-    await rm(folder.checkpointFolder, { recursive: true });
+    { stop: 4, where: "mid-epoch", mapping: "loss" },
+  ] as const)(
+    "stopped $where, with the mapping $mapping, ends with the bytes of the uninterrupted one",
+    async ({ stop, mapping }) => {
+      const before = tf.memory().numTensors;
+      const config = tinyConfig({ budget: { mapping }, regularizeFromEpoch: 0 });
+      await runPart({ config });
+      const last = await latestCheckpoint(folder);
+      const whole = await readFile(last);
+      await rm(folder.checkpointFolder, { recursive: true });
 
-    await runPart({ config, until: stop });
-    expect((await stepsOf())[0]).toBe(stop);
-    // other weights at the start, so that all must come from the file
-    await runPart({ config, seed: 99, from: await latestCheckpoint(folder) });
-    expect(await latestCheckpoint(folder)).toBe(last);
-    expect((await readFile(last)).equals(whole)).toBe(true);
-    expect(tf.memory().numTensors).toBe(before);
-  });
+      await runPart({ config, until: stop });
+      expect((await stepsOf())[0]).toBe(stop);
+      // other weights at the start, so that all must come from the file
+      await runPart({ config, seed: 99, from: await latestCheckpoint(folder) });
+      expect(await latestCheckpoint(folder)).toBe(last);
+      expect((await readFile(last)).equals(whole)).toBe(true);
+      expect(tf.memory().numTensors).toBe(before);
+    },
+  );
 });
 
 describe("checkpoints", () => {
-  beforeAll(async () => {
-    await prepareBackend({ backend: "wasm" });
-  });
+  beforeAll(() => useBackend("wasm"));
 
   it("come every so many epochs and at the end, and the newest are kept", async () => {
     const run = async (checkpoint: TrainConfigInput["checkpoint"], maxSteps: number) => {

@@ -1,9 +1,9 @@
 import { parseAnnotations } from "@caddet/coco";
 import { DatasetError, type Detections } from "@caddet/core";
 import { composeDetector, type Detector } from "@caddet/detector";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { evaluateDetector, type TrainBatch } from "../src";
 import { FakeBackbone, FakeHead } from "./fake-parts";
 import { CLASSES, squares, squaresBatch, tinyConfig, tinyDetector } from "./tiny-run";
@@ -29,10 +29,8 @@ async function* each(batches: readonly TrainBatch[]) {
   yield* batches;
 }
 
-describe("evaluateDetector", () => {
-  beforeAll(async () => {
-    await prepareBackend({ backend: "wasm" });
-  });
+describe.each(backends)("evaluateDetector on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
   const batch = squaresBatch(3);
   const perfect: Detections[] = batch.truths.map(({ boxes, labels }) => ({

@@ -1,9 +1,9 @@
 // Gradients in parts are those of the whole batch: terms to the last bit, gradients to rounding, where batch normalisation stands still.
 import { fixedBudget, lossAwareBudget, scaleBudget } from "@caddet/budget";
 import { type BudgetMapping, ConfigError, createRandom, type Random } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend, valuesOf } from "#test/backends";
 import { batchGradients, freezeMoments, type GradientBatch, type ObjectiveOptions } from "../src";
 import { fakeDetector } from "./fake-parts";
 import { squaresBatch, tinyConfig, tinyDetector } from "./tiny-run";
@@ -51,14 +51,17 @@ async function compute({ microBatch, mapping, noise = 0, frozen = true, known = 
     ...(known ? { random } : {}),
   }).finally(() => expect(tf.memory().numTensors).toBeGreaterThanOrEqual(before));
   const names = new Map([...detector.namedParameters()].map(([name, { variable }]) => [variable.name, name]));
+  const read = async (tensors: readonly tf.Tensor[]) => (await valuesOf(() => tensors)).map((v) => Array.from(v));
+  const [terms, gates] = await read([made.scalars, made.gates!]);
+  const gradients = await read(Object.values(made.gradients));
   const numbers = {
-    terms: Array.from(made.scalars.dataSync()),
+    terms: terms!,
     names: made.names,
-    gates: Array.from(made.gates!.dataSync()),
+    gates: gates!,
     gradients: Object.fromEntries(
-      Object.entries(made.gradients).map(([variable, g]) => [names.get(variable)!, Array.from(g.dataSync())]),
+      Object.keys(made.gradients).map((variable, i) => [names.get(variable)!, gradients[i]!]),
     ),
-    moments: [...detector.namedBuffers().values()].map((v) => Array.from(v.dataSync())),
+    moments: await read([...detector.namedBuffers().values()]),
     state: random.state(),
   };
   tf.dispose([made.scalars, made.gates!, made.gradients] as tf.TensorContainer);
@@ -77,10 +80,8 @@ function expectEqualGradients(got: Record<string, number[]>, want: Record<string
   }
 }
 
-describe.each(inject("backends"))("gradients in parts on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("gradients in parts on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
   it.each([
     { microBatch: 1, name: "one image at a time", mapping: () => scaleBudget({ ratio: 0.3 }) },
@@ -103,9 +104,7 @@ describe.each(inject("backends"))("gradients in parts on %s", (backend) => {
 });
 
 describe("gradients in parts", () => {
-  beforeAll(async () => {
-    await prepareBackend({ backend: "wasm" });
-  });
+  beforeAll(() => useBackend("wasm"));
 
   it("are of pairs across parts: one image at a time has a similarity term, too", async () => {
     const { terms, names } = await compute({ microBatch: 1, mapping: scaleBudget() });
@@ -123,7 +122,7 @@ describe("gradients in parts", () => {
         detector.forward(tf.tensor4d(part, [2, 32, 32, 3]), { training: true });
       });
     }
-    expect(mean).toEqual(Array.from([...detector.namedBuffers().values()][0]!.dataSync()));
+    expect(mean).toEqual(Array.from(await [...detector.namedBuffers().values()][0]!.data()));
     detector.dispose();
   });
 
@@ -160,10 +159,10 @@ describe("gradients in parts", () => {
         ...(microBatch ? { microBatch } : {}),
       });
       expect(made.gates).toBeUndefined();
-      const numbers = [made.scalars, ...Object.values(made.gradients)].map((t) => Array.from(t.dataSync()));
+      const numbers = await valuesOf(() => [made.scalars, ...Object.values(made.gradients)]);
       tf.dispose([made.scalars, made.gradients] as tf.TensorContainer);
       detector.dispose();
-      return numbers.flat();
+      return numbers.flatMap((values) => Array.from(values));
     };
     const [whole, parts] = [await compare(), await compare(4)];
     for (const [i, value] of whole.entries()) expect(parts[i]).toBeCloseTo(value, 4);

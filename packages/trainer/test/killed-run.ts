@@ -1,11 +1,12 @@
-// A training run in a process of its own that kills itself at a point of its life; called again, it goes on. Arguments: the run's folder and,
-// as JSON, where to die. Bundled and started by resume-after-kill.test.ts.
+// A training run in a process of its own that kills itself at a point of its life; called again, it goes on. Arguments: the run's folder,
+// where to die, as JSON, and how many ranks train, all of them in this process. Bundled and started by resume-after-kill.test.ts.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
-import { createRandom } from "@caddet/core";
+import { type Collective, createRandom } from "@caddet/core";
 import { prepareBackend } from "@caddet/runtime/node";
 import { createTrainer, type TrainHook } from "../src";
 import { checkpointHook, listCheckpoints, lockHook, metricsHook, resumeNewest, runFolder } from "../src/node";
+import { runRanks } from "./local-ranks";
 import { CLASSES, squares, tinyConfig, tinyDetector } from "./tiny-run";
 
 /** Where a run dies: in a step's hooks, while a batch is made, in the middle of a checkpoint, before it gets its name, after that. */
@@ -15,7 +16,7 @@ export interface Death {
   readonly step: number;
 }
 
-const [path, where] = process.argv.slice(2) as [string, string];
+const [path, where, ranks] = process.argv.slice(2) as [string, string, string];
 const death = JSON.parse(where) as Death | null;
 let step = 0;
 
@@ -57,28 +58,38 @@ const config = tinyConfig({
   schedule: { epochs: 4, policy: "cosine", warmupSteps: 4 },
   data: { microBatch: 1 },
   checkpoint: { everySteps: 3, keep: 2 },
+  // The sentinel counts all ranks' tensors.
+  ...(ranks === "1" ? {} : { leakSteps: 0 }),
 });
 const folder = runFolder(path);
-const random = createRandom(config.seed);
-const detector = tinyDetector(config, random);
-const watch: TrainHook = {
-  name: "watch",
-  onStep: (record) => {
-    step = record.step;
-    dieAt("step");
-  },
-};
-const source = squares(5);
-const batches = {
-  batchesPerEpoch: 5,
-  async *epoch(epoch: number, options?: { readonly startBatch?: number }) {
-    for await (const batch of source.epoch(epoch, options)) {
-      dieAt("batch");
-      yield batch;
-    }
-  },
-};
-const hooks = [lockHook(folder), watch, metricsHook(folder), checkpointHook(folder, CLASSES)];
-const trainer = createTrainer({ detector, batches, config, random, hooks });
-if ((await listCheckpoints(folder)).length > 0) await resumeNewest(trainer, folder, CLASSES);
-await trainer.run();
+
+async function live(collective: Collective): Promise<void> {
+  const { rank, size } = collective;
+  const random = createRandom(config.seed);
+  const detector = tinyDetector(config, random);
+  const watch: TrainHook = {
+    name: "watch",
+    onStep: (record) => {
+      step = record.step;
+      dieAt("step");
+    },
+  };
+  const source = squares(5 * size);
+  const batches = {
+    batchesPerEpoch: 5,
+    async *epoch(epoch: number, { startBatch = 0 }: { readonly startBatch?: number } = {}) {
+      let place = size * startBatch;
+      for await (const batch of source.epoch(epoch, { startBatch: place })) {
+        if (place++ % size !== rank) continue;
+        dieAt("batch");
+        yield batch;
+      }
+    },
+  };
+  const hooks = [lockHook(folder), watch, metricsHook(folder), checkpointHook(folder, CLASSES)];
+  const trainer = createTrainer({ detector, batches, config, random, hooks, collective });
+  if ((await listCheckpoints(folder)).length > 0) await resumeNewest(trainer, folder, CLASSES);
+  await trainer.run();
+}
+
+await runRanks(Number(ranks), live);

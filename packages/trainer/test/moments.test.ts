@@ -1,8 +1,8 @@
 // Running moments held still, and computed afresh: against the moments of all values together, in float64.
 import { BatchNorm, readState } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createTrainer, freezeMoments, recomputeMoments } from "../src";
 import { normsOf } from "../src/moments";
 import { squares, squaresBatch, tinyConfig, tinyDetector } from "./tiny-run";
@@ -28,10 +28,8 @@ async function seenByNorm(detector: ReturnType<typeof tinyDetector>, streams: re
   return seen;
 }
 
-describe.each(inject("backends"))("moments on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("moments on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
   it.each([undefined, 1])("are those of all batches together (micro batches: %s)", async (microBatch) => {
     const detector = tinyDetector(tinyConfig(), 3);
@@ -58,9 +56,7 @@ describe.each(inject("backends"))("moments on %s", (backend) => {
 });
 
 describe("moments", () => {
-  beforeAll(async () => {
-    await prepareBackend({ backend: "wasm" });
-  });
+  beforeAll(() => useBackend("wasm"));
 
   it("look at what there is when batches are fewer, and stay when there are none or they fail", async () => {
     const detector = tinyDetector(tinyConfig(), 3);

@@ -1,8 +1,8 @@
 import { fixedBudget, scaleBudget } from "@caddet/budget";
-import type { BudgetSample, GroundTruth } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
+import { type BudgetMapping, type BudgetSample, ConfigError, type GroundTruth, tidy } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { computeObjective, encodeBatch, type ObjectiveBatch, type ObjectiveOptions } from "../src";
 import { fakeDetector } from "./fake-parts";
 
@@ -35,32 +35,39 @@ const batchOf = (truths = TRUTHS): ObjectiveBatch => ({
   sizes: SIZES,
 });
 
+/** A mapping that wants to know losses. */
+const asking = (mapping: BudgetMapping): BudgetMapping =>
+  Object.assign((images: readonly BudgetSample[]) => mapping(images), { usesLoss: true as const });
+
 const GATES = [
   [0.5, 0.25, 1],
   [0, 0, 0.5],
 ];
 
-/** The objective's numbers, and how many tensors are left once its own are freed. */
-function evaluate(gates: typeof GATES | undefined, changes: Partial<ObjectiveOptions> = {}, regularize = true) {
+/** The objective's numbers; its tensors are all that it makes. */
+async function evaluate(gates: typeof GATES | undefined, changes: Partial<ObjectiveOptions> = {}, regularize = true) {
   const detector = fakeDetector(gates);
   const before = tf.memory().numTensors;
-  const out = tf.tidy(() => {
-    const { total, terms, gates } = computeObjective(detector, batchOf(), { ...options, ...changes }, regularize);
-    const numbers = Object.entries(terms).map(([name, t]) => [name, t.dataSync()[0]!] as const);
-    return { total: total.dataSync()[0]!, terms: Object.fromEntries(numbers), gates: gates?.arraySync() } as never;
-  }) as unknown as { total: number; terms: Record<string, number>; gates?: number[][] };
-  expect(tf.memory().numTensors).toBe(before);
-  detector.dispose();
-  return out;
+  try {
+    const made = tidy(() => computeObjective(detector, batchOf(), { ...options, ...changes }, regularize));
+    const terms = await Promise.all(
+      Object.entries(made.terms).map(async ([k, t]) => [k, (await t.data())[0]!] as const),
+    );
+    const [total] = await made.total.data();
+    const values = await made.gates?.array();
+    tf.dispose([made.total, made.terms, made.gates ?? []] as tf.TensorContainer);
+    return { total: total!, terms: Object.fromEntries(terms), gates: values };
+  } finally {
+    expect(tf.memory().numTensors).toBe(before);
+    detector.dispose();
+  }
 }
 
-beforeAll(async () => {
-  await prepareBackend({ backend: "cpu" });
-});
+describe.each(backends)("computeObjective on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
-describe("computeObjective", () => {
-  it("adds up Eq. 9: detection, λ1 · global, λ2 · local", () => {
-    const { total, terms, gates } = evaluate(GATES);
+  it("adds up Eq. 9: detection, λ1 · global, λ2 · local", async () => {
+    const { total, terms, gates } = await evaluate(GATES);
     // C_net / C_tot of Eq. 1 and 2: 0.5·10 + 1·20 + 0.5·1 + 0.25·2 + 1·3 = 29, and 0.5·20 + 0.5·3 = 11.5, of 36
     const budgets = [0.5 / 4, (0.5 * 2) / 4];
     const global = ((29 / 36 - budgets[0]!) ** 2 + (11.5 / 36 - budgets[1]!) ** 2) / 2;
@@ -76,28 +83,28 @@ describe("computeObjective", () => {
     expect(gates).toEqual(GATES);
   });
 
-  it("leaves both regularisers out in the first epoch, and each where its weight is 0", () => {
-    expect(Object.keys(evaluate(GATES, {}, false).terms)).toEqual(["near", "far"]);
-    expect(Object.keys(evaluate(GATES, { budgetWeight: 0 }).terms)).toEqual(["near", "far", "local"]);
-    expect(Object.keys(evaluate(GATES, { similarityWeight: 0 }).terms)).toEqual(["near", "far", "global"]);
-    expect(evaluate(GATES, { budgetWeight: 0, similarityWeight: 0 }).total).toBeCloseTo(16, 5);
+  it("leaves both regularisers out in the first epoch, and each where its weight is 0", async () => {
+    expect(Object.keys((await evaluate(GATES, {}, false)).terms)).toEqual(["near", "far"]);
+    expect(Object.keys((await evaluate(GATES, { budgetWeight: 0 })).terms)).toEqual(["near", "far", "local"]);
+    expect(Object.keys((await evaluate(GATES, { similarityWeight: 0 })).terms)).toEqual(["near", "far", "global"]);
+    expect((await evaluate(GATES, { budgetWeight: 0, similarityWeight: 0 })).total).toBeCloseTo(16, 5);
   });
 
-  it("knows no regularisers for a static backbone", () => {
-    const { total, terms, gates } = evaluate(undefined);
+  it("knows no regularisers for a static backbone", async () => {
+    const { total, terms, gates } = await evaluate(undefined);
     expect(Object.keys(terms)).toEqual(["near", "far"]);
     expect(total).toBeCloseTo(16, 5);
     expect(gates).toBeUndefined();
   });
 
-  it("gives a mapping the encodings and truths, and its losses only where it asks for them", () => {
+  it("gives a mapping the encodings and truths, and its losses only where it asks for them", async () => {
     const seen: (readonly BudgetSample[])[] = [];
     const spy = (images: readonly BudgetSample[]) => {
       seen.push(images);
       return images.map(() => 0.5);
     };
-    evaluate(GATES, { mapping: spy });
-    evaluate(GATES, { mapping: Object.assign((images: readonly BudgetSample[]) => spy(images), { usesLoss: true }) });
+    await evaluate(GATES, { mapping: spy });
+    await evaluate(GATES, { mapping: asking(spy) });
     const [plain, asked] = seen;
     expect(plain!.map((s) => Array.from(s.scaleEncoding))).toEqual([
       [1, 0, 0, 0],
@@ -108,7 +115,7 @@ describe("computeObjective", () => {
     expect(asked!.map((s) => s.detectionLoss)).toEqual([4, 12]);
   });
 
-  it("sends the budget's gradient into the gates and the detection's into the head", () => {
+  it("sends the budget's gradient into the gates and the detection's into the head", async () => {
     const detector = fakeDetector(GATES);
     const before = tf.memory().numTensors;
     const [backbone, head] = [...detector.namedParameters().values()].map((p) => p.variable);
@@ -116,13 +123,25 @@ describe("computeObjective", () => {
     const { value, grads } = tf.variableGrads(
       () => computeObjective(detector, batch, { ...options, mapping: fixedBudget({ ratio: 1 }) }, true).total,
     );
-    const gateGradients = grads[backbone!.name]!.arraySync() as number[][];
+    const gateGradients = (await grads[backbone!.name]!.array()) as number[][];
     // image 1 costs less than its budget: more of the path that carries its route lowers the loss
     expect(gateGradients[1]![2]).toBeLessThan(0);
-    expect(grads[head!.name]!.dataSync()[0]).toBeCloseTo(4, 4);
+    expect((await grads[head!.name]!.data())[0]).toBeCloseTo(4, 4);
     tf.dispose([value, grads, batch.images] as tf.TensorContainer);
     expect(tf.memory().numTensors).toBe(before);
     detector.dispose();
+  });
+});
+
+describe.skipIf(!backends.includes("webgpu"))("a mapping of losses on webgpu", () => {
+  beforeAll(() => useBackend("webgpu"));
+
+  it("fails by a message that says what to choose, and leaves nothing", async () => {
+    const failed = evaluate(GATES, { mapping: asking(() => [0.5, 0.5]) });
+    await expect(failed).rejects.toThrow(ConfigError);
+    await expect(failed).rejects.toThrow(
+      /^The budget mapping reads within the pass.*Choose budget\.mapping "scale" or "fixed"/,
+    );
   });
 });
 

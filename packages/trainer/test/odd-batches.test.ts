@@ -1,8 +1,8 @@
 // Batches at the edge of what can be: no objects, one class, images of one pixel, one image.
-import { CaddetError } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
+import { CaddetError, readState } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createTrainer, type StepRecord, type TrainBatch, type TrainConfigInput } from "../src";
 import { squares, tinyConfig, tinyDetector } from "./tiny-run";
 
@@ -45,8 +45,8 @@ async function train(change: (batch: TrainBatch) => TrainBatch, overrides: Train
   const hook = { name: "records", onStep: (record: StepRecord) => void records.push(record) };
   const trainer = createTrainer({ detector, batches: squares(3, change), config, hooks: [hook] });
   await trainer.run();
-  for (const { variable } of detector.namedParameters().values()) {
-    expect(Array.from(variable.dataSync()).every(Number.isFinite)).toBe(true);
+  for (const { data } of (await readState(detector)).values()) {
+    expect(Array.from(data as Float32Array).every(Number.isFinite)).toBe(true);
   }
   trainer.dispose();
   detector.dispose();
@@ -54,19 +54,21 @@ async function train(change: (batch: TrainBatch) => TrainBatch, overrides: Train
   return records;
 }
 
-describe.each(inject("backends"))("a run on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("a run on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
-  it.each([
-    ["without boxes", withoutBoxes, 2],
-    ["of crowds alone", crowdOnly, 2],
-    ["of one class", oneClass, 1],
-    ["of images of one pixel", onePixel, 2],
-    ["of one image", oneImage, 2],
-  ] as const)("trains on batches %s, whole and in parts, with each mapping", async (_, change, classes) => {
-    for (const mapping of ["scale", "loss", "fixed"] as const) {
+  const batches = [
+    { name: "without boxes", change: withoutBoxes, classes: 2 },
+    { name: "of crowds alone", change: crowdOnly, classes: 2 },
+    { name: "of one class", change: oneClass, classes: 1 },
+    { name: "of images of one pixel", change: onePixel, classes: 2 },
+    { name: "of one image", change: oneImage, classes: 2 },
+  ];
+  const mappings = ["scale", "loss", "fixed"] as const;
+
+  it.each(batches.flatMap((batch) => mappings.map((mapping) => ({ ...batch, mapping }))))(
+    "trains on batches $name with the mapping $mapping, whole and in parts",
+    async ({ change, classes, mapping }) => {
       for (const microBatch of [null, 1]) {
         const records = await train(change, { budget: { mapping }, data: { microBatch } }, classes);
         expect(records).toHaveLength(3);
@@ -76,13 +78,13 @@ describe.each(inject("backends"))("a run on %s", (backend) => {
           expect(Object.keys(loss)).toEqual(["total", "classification", "box", "global", "local"]);
         }
       }
-    }
-  });
+    },
+  );
 });
 
 describe("a batch that cannot be", () => {
   it("is an error, not a crash", async () => {
-    await prepareBackend({ backend: "wasm" });
+    await useBackend("wasm");
     const before = tf.memory().numTensors;
     const config = tinyConfig({ regularizeFromEpoch: 0 });
     const detector = tinyDetector(config, 1);

@@ -1,12 +1,15 @@
 // Ranks train as one: what they agree on, what they refuse, and that together they are one process with all the images.
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError, NonFiniteError, singleProcess } from "@caddet/core";
+import { readDetectorFile } from "@caddet/detector";
 import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createTrainer, RankDriftError, type TrainConfigInput } from "../src";
+import { gatherRanks } from "../src/ranks";
+import type { RunState } from "../src/run-state";
 import { runRanks } from "./local-ranks";
 import { type RankOrder, type RankResult, runRank } from "./rank-run";
 import { squares, tinyConfig, tinyDetector } from "./tiny-run";
@@ -88,6 +91,39 @@ describe("ranks that train together", () => {
     }
   });
 
+  it("go on exactly from it with random gates and a mapping that remembers, which differ from rank to rank", async () => {
+    const [whole, parts] = [
+      await mkdtemp(join(tmpdir(), "caddet-ranks-")),
+      await mkdtemp(join(tmpdir(), "caddet-ranks-")),
+    ];
+    const last = async (folder: string) => readFile(join(folder, "checkpoints", "step-00000006.safetensors"));
+    try {
+      const order: RankOrder = {
+        config: {
+          model: { backbone: { noise: 0.5 } },
+          budget: { mapping: "loss" },
+          regularizeFromEpoch: 0,
+          schedule: { epochs: 3 },
+        },
+        batchesPerEpoch: 2,
+        share: 2,
+      };
+      await ranksOf({ ...order, folder: whole });
+      await ranksOf({ ...order, fault: "stop", folder: parts });
+      await ranksOf({ ...order, resume: true, folder: parts });
+      const bytes = await last(whole);
+      expect((await last(parts)).equals(bytes)).toBe(true);
+      const { run, mapping } = readDetectorFile(bytes).metadata;
+      const state = JSON.parse(run!) as RunState;
+      expect(state.others).toHaveLength(1);
+      expect(state.others[0]!.random).not.toEqual(state.random);
+      expect(state.others[0]!.mapping).not.toEqual(JSON.parse(mapping!));
+      expect(state.others[0]!.mapping).toEqual({ losses: expect.arrayContaining([expect.any(Number)]) });
+    } finally {
+      for (const folder of [whole, parts]) await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   it("leave out a batch together that is not finite on one", async () => {
     const order: RankOrder = {
       config: { schedule: { epochs: 1 }, onNonFinite: "skip", maxNonFinite: 1 },
@@ -120,6 +156,14 @@ describe("ranks that train together", () => {
     expect(drift).toBeInstanceOf(RankDriftError);
     expect((drift as Error).message).toMatch(/^After step 0 of 2, the ranks of this run differ; rank \d/);
     await expect(ranksOf({ ...order, fault: "short" })).rejects.toThrow("rank 0 called mean");
+  });
+
+  it("learn what each of them has", async () => {
+    const of = (rank: number) => ({ rank, text: "größe".repeat(rank), words: [2 ** 32 - 1 - rank] });
+    const wanted = [0, 1, 2].map(of);
+    const gathered = await runRanks(3, (collective) => gatherRanks(collective, of(collective.rank)));
+    expect(gathered).toEqual([wanted, wanted, wanted]);
+    expect(await gatherRanks(singleProcess(), of(0))).toEqual([of(0)]);
   });
 
   it("cannot restore", () => {

@@ -1,4 +1,4 @@
-// A run that is killed ten times, at points drawn from a seed, ends with the bytes of one that was left alone.
+// A run that is killed ten times, at points drawn from a seed, ends with the bytes of one that was left alone; of one rank or two.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -38,8 +38,12 @@ afterAll(async () => {
   await rm(join(program, ".."), { recursive: true, force: true });
 });
 
-function live(run: string, death: Death | null): Promise<{ signal: NodeJS.Signals | null; text: string }> {
-  const child: ChildProcess = spawn(process.execPath, [program, run, JSON.stringify(death)]);
+function live(
+  run: string,
+  death: Death | null,
+  ranks: number,
+): Promise<{ signal: NodeJS.Signals | null; text: string }> {
+  const child: ChildProcess = spawn(process.execPath, [program, run, JSON.stringify(death), String(ranks)]);
   let text = "";
   child.stderr!.setEncoding("utf8").on("data", (part: string) => {
     text += part;
@@ -57,15 +61,15 @@ function drawDeaths(seed: number): Death[] {
 }
 
 describe.skipIf(process.platform === "win32")("a run that is killed ten times", () => {
-  it("ends with the bytes of one that was left alone", { timeout: 180_000 }, async () => {
-    const whole = join(folder, "whole");
-    const killed = join(folder, "killed");
-    expect((await live(whole, null)).text).toMatch(/^0 /);
-    for (const death of drawDeaths(2021)) {
-      const { signal, text } = await live(killed, death);
+  it.each([1, 2])("ends with the bytes of one that was left alone: %i ranks", { timeout: 180_000 }, async (ranks) => {
+    const whole = join(folder, `whole-${ranks}`);
+    const killed = join(folder, `killed-${ranks}`);
+    expect((await live(whole, null, ranks)).text).toMatch(/^0 /);
+    for (const death of drawDeaths(2020 + ranks)) {
+      const { signal, text } = await live(killed, death, ranks);
       expect(signal, `${JSON.stringify(death)}: ${text}`).toBe("SIGKILL");
     }
-    expect((await live(killed, null)).text).toMatch(/^0 /);
+    expect((await live(killed, null, ranks)).text).toMatch(/^0 /);
     const [a, b] = [runFolder(whole), runFolder(killed)];
     expect((await readFile(await latestCheckpoint(b))).equals(await readFile(await latestCheckpoint(a)))).toBe(true);
     const ascending = Array.from({ length: STEPS }, (_, i) => i + 1);

@@ -1,8 +1,8 @@
 // SGD, clipping and factors by kind against torch and mmcv, on every backend present.
 import { CheckpointError, type Parameter, type ParameterKind, type StoredArray } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createSgd } from "../src";
 import { goldenCases } from "./golden";
 
@@ -61,10 +61,8 @@ function expectClose(got: ArrayLike<number>, want: readonly number[], tolerance 
 const kindOf = (name: string): ParameterKind =>
   /(^|\.)(bn|gn)\./.test(name) ? "norm" : name.endsWith(".bias") ? "bias" : "weight";
 
-describe.each(inject("backends"))("Sgd on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("Sgd on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
   let before = 0;
   beforeEach(() => {
     before = tf.memory().numTensors;

@@ -50,7 +50,7 @@ class GatedBackbone extends Module implements Backbone {
     super();
     this.#draw = ([b, k]) =>
       tf.tensor2d(
-        Float32Array.from({ length: b * k }, () => noise * random.normal()),
+        Float32Array.from({ length: b * k }, () => noise * random.normal() + 0), // never -0
         [b, k],
       );
     this.channels = width;

@@ -1,8 +1,8 @@
 // A tiny real detector, trained on squares: what the loop promises, on every backend present.
 import { ConfigError, NonFiniteError, readState } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import {
   createTrainer,
   type StepRecord,
@@ -46,10 +46,8 @@ const spoiled = (count: number, bad: number) => ({
   },
 });
 
-describe.each(inject("backends"))("Trainer on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("Trainer on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
   it("lowers the loss on one batch, and holds no more tensors than at its start", async () => {
     const { records, hook } = recorder();
@@ -119,9 +117,7 @@ describe.each(inject("backends"))("Trainer on %s", (backend) => {
 });
 
 describe("Trainer", () => {
-  beforeAll(async () => {
-    await prepareBackend({ backend: "wasm" });
-  });
+  beforeAll(() => useBackend("wasm"));
 
   it("tells its hooks in the order of their list, one after another", async () => {
     const calls: string[] = [];

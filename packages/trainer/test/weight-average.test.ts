@@ -1,7 +1,7 @@
 import { CheckpointError, createRandom, readState } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { averageDecay, createTrainer, WeightAverage } from "../src";
 import { squares, tinyConfig, tinyDetector } from "./tiny-run";
 
@@ -14,10 +14,8 @@ describe("averageDecay", () => {
   });
 });
 
-describe.each(inject("backends"))("WeightAverage on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("WeightAverage on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
   it("follows parameters and buffers by the rule, and keeps no other tensor", async () => {
     const before = tf.memory().numTensors;
@@ -83,9 +81,7 @@ describe.each(inject("backends"))("WeightAverage on %s", (backend) => {
 });
 
 describe("a run with an average", () => {
-  beforeAll(async () => {
-    await prepareBackend({ backend: "wasm" });
-  });
+  beforeAll(() => useBackend("wasm"));
 
   const run = async (decay: number | null) => {
     const config = tinyConfig({ ema: { decay } });

@@ -20,6 +20,8 @@ import {
   batchNormKernel,
   groupNormGradKernel,
   groupNormKernel,
+  leanBatchNormGradKernel,
+  leanBatchNormKernel,
   movingMomentsKernel,
 } from "./normalisation";
 import { adamWKernel, sgdKernel, sumOfSquaresKernel } from "./optimiser";
@@ -43,6 +45,8 @@ const kernels: readonly KernelConfig[] = [
   unsortedSegmentSumKernel,
   batchNormKernel,
   batchNormGradKernel,
+  leanBatchNormKernel,
+  leanBatchNormGradKernel,
   groupNormKernel,
   groupNormGradKernel,
   movingMomentsKernel,

@@ -83,6 +83,7 @@ export interface KernelExports {
     x: number,
     y: number,
     scale: number,
+    offset: number,
     mean: number,
     variance: number,
     dx: number,

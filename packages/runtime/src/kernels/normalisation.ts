@@ -9,6 +9,10 @@ import { addressOf, type Heap, inputOf, makeOutput, sizeOf, wasmKernel, withScra
 export const BATCH_NORM = "CaddetBatchNorm";
 /** Inputs `dy`, `x`, `y`, `scale`, `mean`, `variance` → `dx`, `dscale`, `doffset`, and `dresidual` where asked. */
 export const BATCH_NORM_GRAD = "CaddetBatchNormGrad";
+/** As {@link BATCH_NORM} without a residual; its gradient needs no `y`. */
+export const LEAN_BATCH_NORM = "CaddetLeanBatchNorm";
+/** Inputs `dy`, `x`, `scale`, `offset`, `mean`, `variance` → `dx`, `dscale`, `doffset`. */
+export const LEAN_BATCH_NORM_GRAD = "CaddetLeanBatchNormGrad";
 /** Inputs `x [B, H, W, C]`, `scale [C]`, `offset [C]` → `y`, `mean [B, G]`, `variance [B, G]`. */
 export const GROUP_NORM = "CaddetGroupNorm";
 /** Inputs `dy`, `x`, `y`, `scale`, `mean`, `variance` → `dx`, `dscale`, `doffset`. */
@@ -91,16 +95,24 @@ function forward(kernel: string, heap: Heap, inputs: NamedTensorInfoMap, attrs: 
   return [...outputs];
 }
 
-function backward(kernel: string, heap: Heap, inputs: NamedTensorInfoMap, attrs: NamedAttrMap, layout: Layout) {
+// Masks by `y`, or by `offset` and all that made it.
+function backward(
+  kernel: string,
+  heap: Heap,
+  inputs: NamedTensorInfoMap,
+  attrs: NamedAttrMap,
+  layout: Layout,
+  masksBy: "y" | "offset" = "y",
+) {
   const dy = inputOf(kernel, inputs, "dy");
   const x = inputOf(kernel, inputs, "x");
-  const y = inputOf(kernel, inputs, "y");
+  const mask = inputOf(kernel, inputs, masksBy);
   const scale = inputOf(kernel, inputs, "scale");
   const mean = inputOf(kernel, inputs, "mean");
   const variance = inputOf(kernel, inputs, "variance");
   const { images, rows, channels, groups, statistics } = layout;
   expectShape(kernel, "dy", dy, x.shape);
-  expectShape(kernel, "y", y, x.shape);
+  expectShape(kernel, masksBy, mask, masksBy === "y" ? x.shape : [channels]);
   expectShape(kernel, "scale", scale, [channels]);
   expectShape(kernel, "mean", mean, statistics);
   expectShape(kernel, "variance", variance, statistics);
@@ -115,8 +127,9 @@ function backward(kernel: string, heap: Heap, inputs: NamedTensorInfoMap, attrs:
     heap.exports.normGrad(
       addressOf(heap, dy),
       addressOf(heap, x),
-      addressOf(heap, y),
+      masksBy === "y" ? addressOf(heap, mask) : 0,
       addressOf(heap, scale),
+      masksBy === "y" ? 0 : addressOf(heap, mask),
       addressOf(heap, mean),
       addressOf(heap, variance),
       addressOf(heap, dx),
@@ -141,6 +154,21 @@ export const batchNormKernel = wasmKernel(BATCH_NORM, (heap, inputs, attrs) =>
 
 export const batchNormGradKernel = wasmKernel(BATCH_NORM_GRAD, (heap, inputs, attrs) =>
   backward(BATCH_NORM_GRAD, heap, inputs, attrs, batchLayout(inputOf(BATCH_NORM_GRAD, inputs, "x"))),
+);
+
+export const leanBatchNormKernel = wasmKernel(LEAN_BATCH_NORM, (heap, inputs, attrs) =>
+  forward(LEAN_BATCH_NORM, heap, inputs, attrs, batchLayout(inputOf(LEAN_BATCH_NORM, inputs, "x"))),
+);
+
+export const leanBatchNormGradKernel = wasmKernel(LEAN_BATCH_NORM_GRAD, (heap, inputs, attrs) =>
+  backward(
+    LEAN_BATCH_NORM_GRAD,
+    heap,
+    inputs,
+    attrs,
+    batchLayout(inputOf(LEAN_BATCH_NORM_GRAD, inputs, "x")),
+    "offset",
+  ),
 );
 
 export const groupNormKernel = wasmKernel(GROUP_NORM, (heap, inputs, attrs) =>

@@ -3,12 +3,21 @@
 import { AddN, getKernel, type KernelConfig, registerKernel, unregisterKernel } from "@tensorflow/tfjs-core";
 import { webgpuAddN } from "./additions";
 import { webgpuGatedSum, webgpuGatedSumGrad } from "./gates";
-import { webgpuBatchNorm, webgpuBatchNormGrad, webgpuGroupNorm, webgpuGroupNormGrad } from "./normalisation";
+import {
+  webgpuBatchNorm,
+  webgpuBatchNormGrad,
+  webgpuGroupNorm,
+  webgpuGroupNormGrad,
+  webgpuLeanBatchNorm,
+  webgpuLeanBatchNormGrad,
+} from "./normalisation";
 import { webgpuAdamW, webgpuMovingMoments, webgpuSgd, webgpuSumOfSquares } from "./optimiser";
 
 const kernels: readonly KernelConfig[] = [
   webgpuBatchNorm,
   webgpuBatchNormGrad,
+  webgpuLeanBatchNorm,
+  webgpuLeanBatchNormGrad,
   webgpuGroupNorm,
   webgpuGroupNormGrad,
   webgpuMovingMoments,

@@ -13,6 +13,8 @@ import {
   groupLayout,
   isRelu,
   type Layout,
+  LEAN_BATCH_NORM,
+  LEAN_BATCH_NORM_GRAD,
 } from "../normalisation";
 import { type Groups, type Program, THREADS, type Webgpu, webgpuKernel } from "./program";
 import { SUM_LANES } from "./sums";
@@ -111,26 +113,42 @@ const normalise = (residual: boolean, relu: boolean): Program => ({
   `,
 });
 
+// Values that `sums` leaves for `spread` per channel of an image: mean, inverse deviation, scale, and with the mask "offset" the factor.
+const HEAD = 4;
+
+// What a gradient is masked by: nothing, y, or what `normalise` computed without a residual, found again from `offset`, by the same
+// expression.
+type Mask = "none" | "y" | "offset";
+
+const maskedGradient = (mask: Mask) => {
+  if (mask === "none") return "f32(dy[i])";
+  const value = mask === "y" ? "f32(y[i])" : "(f32(x[i]) - m) * factor + bias";
+  return `select(0.0, f32(dy[i]), ${value} > 0.0)`;
+};
+const maskInput = (mask: Mask) => (mask === "none" ? [] : [mask]);
+
 // Per chunk and channel the sums of the masked gradient and of its product with the normalised x; behind them, per channel of an image,
 // what the second program needs of the statistics.
-const sums = (relu: boolean, residual: boolean): Program => ({
-  name: `norm-sums${relu ? "-relu" : ""}${residual ? "-residual" : ""}`,
-  inputs: ["dy", "x", "average", "variance", "scale", ...(relu ? ["y"] : [])],
+const sums = (mask: Mask, residual: boolean): Program => ({
+  name: `norm-sums-${mask}${residual ? "-residual" : ""}`,
+  inputs: ["dy", "x", "average", "variance", "scale", ...maskInput(mask)],
   outputs: ["parts", ...(residual ? ["dresidual"] : [])],
   uniforms: { ...sizes, head: "u32", epsilon: "f32" },
   functions: SUM_LANES,
   main: `${PLACE} ${CHUNK}
     var m = 0.0;
     var inverse = 0.0;
+    ${mask === "offset" ? "var factor = 0.0;\n    var bias = 0.0;" : ""}
     if (inside) {
       let g = (group.z * u.channels + c) / u.perGroup;
       m = f32(average[g]);
       inverse = 1.0 / sqrt(f32(variance[g]) + u.epsilon);
+      ${mask === "offset" ? "factor = f32(scale[c]) / sqrt(f32(variance[g]) + u.epsilon);\n      bias = f32(offset[c]);" : ""}
     }
     var sum = 0.0;
     var product = 0.0;
     ${rowsOfThread(`
-      let d = ${relu ? "select(0.0, f32(dy[i]), f32(y[i]) > 0.0)" : "f32(dy[i])"};
+      let d = ${maskedGradient(mask)};
       sum += d;
       product += d * (f32(x[i]) - m);
       ${residual ? "dresidual[i] = d;" : ""}
@@ -141,18 +159,19 @@ const sums = (relu: boolean, residual: boolean): Program => ({
       parts[at] = total;
       parts[at + 1u] = dot;
       if (group.y == 0u) {
-        let h = u.head + (group.z * u.channels + c) * 3u;
+        let h = u.head + (group.z * u.channels + c) * ${HEAD}u;
         parts[h] = m;
         parts[h + 1u] = inverse;
         parts[h + 2u] = f32(scale[c]);
+        ${mask === "offset" ? "parts[h + 3u] = factor;" : ""}
       }
     }
   `,
 });
 
-const spread = (relu: boolean): Program => ({
-  name: `norm-spread${relu ? "-relu" : ""}`,
-  inputs: ["dy", "x", "parts", ...(relu ? ["y"] : [])],
+const spread = (mask: Mask): Program => ({
+  name: `norm-spread-${mask}`,
+  inputs: ["dy", "x", "parts", ...maskInput(mask)],
   outputs: ["dx", "dscale", "doffset"],
   uniforms: { ...apply, head: "u32" },
   functions: SUM_LANES,
@@ -160,7 +179,7 @@ const spread = (relu: boolean): Program => ({
     var sum = 0.0;
     var product = 0.0;
     ${itemsOfGroup(`
-      let weight = parts[u.head + (group.z * u.channels + channel) * 3u + 2u];
+      let weight = parts[u.head + (group.z * u.channels + channel) * ${HEAD}u + 2u];
       sum += weight * parts[p];
       product += weight * parts[p + 1u];
     `)}
@@ -183,14 +202,16 @@ const spread = (relu: boolean): Program => ({
     var m = 0.0;
     var inverse = 0.0;
     var weight = 0.0;
+    ${mask === "offset" ? "var factor = 0.0;\n    var bias = 0.0;" : ""}
     if (inside) {
-      let h = u.head + (group.z * u.channels + c) * 3u;
+      let h = u.head + (group.z * u.channels + c) * ${HEAD}u;
       m = parts[h];
       inverse = parts[h + 1u];
       weight = parts[h + 2u];
+      ${mask === "offset" ? "factor = parts[h + 3u];\n      bias = f32(offset[c]);" : ""}
     }
     ${rowsOfThread(`
-      let d = ${relu ? "select(0.0, f32(dy[i]), f32(y[i]) > 0.0)" : "f32(dy[i])"};
+      let d = ${maskedGradient(mask)};
       let normal = (f32(x[i]) - m) * inverse;
       dx[i] = inverse * (weight * d - meanGradient - normal * meanProduct);
     `)}
@@ -236,7 +257,14 @@ function forward(gpu: Webgpu, kernel: string, inputs: NamedTensorInfoMap, attrs:
   return outputs;
 }
 
-function backward(gpu: Webgpu, kernel: string, inputs: NamedTensorInfoMap, attrs: NamedAttrMap, layout: Layout) {
+function backward(
+  gpu: Webgpu,
+  kernel: string,
+  inputs: NamedTensorInfoMap,
+  attrs: NamedAttrMap,
+  layout: Layout,
+  masksBy: "y" | "offset" = "y",
+) {
   const input = (name: string, shape: readonly number[]): TensorInfo => {
     const tensor = inputOf(kernel, inputs, name);
     expectShape(kernel, name, tensor, shape);
@@ -244,24 +272,25 @@ function backward(gpu: Webgpu, kernel: string, inputs: NamedTensorInfoMap, attrs
   };
   const { channels, images, statistics } = layout;
   const x = inputOf(kernel, inputs, "x");
-  const [dy, y] = [input("dy", x.shape), input("y", x.shape)];
+  const dy = input("dy", x.shape);
+  const by = input(masksBy, masksBy === "y" ? x.shape : [channels]);
   const [mean, variance] = [input("mean", statistics), input("variance", statistics)];
   const scale = input("scale", [channels]);
-  const relu = isRelu(kernel, attrs) === 1;
+  const mask: Mask = isRelu(kernel, attrs) === 1 ? masksBy : "none";
   const { uniforms, parts, byChunk, byBlock } = plan(layout);
-  const chunks = gpu.scratch(parts + images * channels * 3);
-  // Without a mask it is dy itself; with one, the second program takes it in place of dy and y.
-  const masked = relu && attrs.residual ? gpu.output(x.shape) : undefined;
-  const mask = relu ? [y] : [];
-  gpu.run(sums(relu, masked !== undefined), {
-    inputs: [dy, x, mean, variance, scale, ...mask],
+  const chunks = gpu.scratch(parts + images * channels * HEAD);
+  // Without a mask it is dy itself; with one, the second program takes it in place of dy and mask.
+  const masked = mask !== "none" && attrs.residual ? gpu.output(x.shape) : undefined;
+  const masks = mask === "none" ? [] : [by];
+  gpu.run(sums(mask, masked !== undefined), {
+    inputs: [dy, x, mean, variance, scale, ...masks],
     outputs: [chunks, ...(masked ? [masked] : [])],
     uniforms: { ...uniforms, head: parts, epsilon: attrs.epsilon as number },
     groups: byChunk,
   });
   const outputs = [gpu.output(x.shape), gpu.output([channels]), gpu.output([channels])];
-  gpu.run(spread(relu && !masked), {
-    inputs: masked ? [masked, x, chunks] : [dy, x, chunks, ...mask],
+  gpu.run(spread(masked ? "none" : mask), {
+    inputs: masked ? [masked, x, chunks] : [dy, x, chunks, ...masks],
     outputs,
     uniforms: { ...uniforms, head: parts },
     groups: byBlock,
@@ -275,6 +304,14 @@ export const webgpuBatchNorm = webgpuKernel(BATCH_NORM, (gpu, inputs, attrs) =>
 
 export const webgpuBatchNormGrad = webgpuKernel(BATCH_NORM_GRAD, (gpu, inputs, attrs) =>
   backward(gpu, BATCH_NORM_GRAD, inputs, attrs, batchLayout(inputOf(BATCH_NORM_GRAD, inputs, "x"))),
+);
+
+export const webgpuLeanBatchNorm = webgpuKernel(LEAN_BATCH_NORM, (gpu, inputs, attrs) =>
+  forward(gpu, LEAN_BATCH_NORM, inputs, attrs, batchLayout(inputOf(LEAN_BATCH_NORM, inputs, "x"))),
+);
+
+export const webgpuLeanBatchNormGrad = webgpuKernel(LEAN_BATCH_NORM_GRAD, (gpu, inputs, attrs) =>
+  backward(gpu, LEAN_BATCH_NORM_GRAD, inputs, attrs, batchLayout(inputOf(LEAN_BATCH_NORM_GRAD, inputs, "x")), "offset"),
 );
 
 export const webgpuGroupNorm = webgpuKernel(GROUP_NORM, (gpu, inputs, attrs) =>
