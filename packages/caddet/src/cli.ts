@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { Argument, Command, CommanderError } from "commander";
 import { cocoCommand } from "./coco-cli";
 import { inferCommands } from "./infer-cli";
-import { backend, json, natural } from "./options";
+import { backend, json, model, natural } from "./options";
 import { createOutput, type Output } from "./output";
 
 const collect = (text: string, all: string[]) => [...all, text];
@@ -40,7 +40,7 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
   program
     .command("evaluate")
     .description("COCO numbers and cost of a run's newest checkpoint")
-    .requiredOption("--run <path>", "folder of a run, or a model file")
+    .addOption(model("folder of a run, or a .safetensors file"))
     .requiredOption("--data <dir>", "COCO-format folder")
     .option("--split <name>", "which split", "val")
     .option("--limit <n>", "only the first n images", natural)
@@ -88,6 +88,7 @@ function buildProgram(output: Output, setExitCode: (code: number) => void): Comm
     .description("backends that are installed apart")
     .command("install")
     .description("build tfjs-node here, where its own download fails")
+    .option("--gpu", "tfjs-node-gpu instead, which needs CUDA 12.2 and cuDNN 8.9 beside", false)
     .addArgument(new Argument("<what>", "what to install").choices(["native"]))
     .option("--folder <dir>", "where it goes; default: the user's own folder")
     .option("--wheel <file>", "a wheel of libtensorflow that is here already")

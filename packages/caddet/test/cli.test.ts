@@ -31,7 +31,7 @@ describe("caddet", () => {
     [["trian"], "unknown command 'trian'\n(Did you mean train?)"],
     [["train", "--data", "d", "--out", "o", "--resum"], "unknown option '--resum'\n(Did you mean --resume?)"],
     [["train", "--data", "d"], "required option '--out <dir>' not specified"],
-    [["detect", "--image", "i"], "required option '--run <path>' not specified"],
+    [["evaluate", "--run", "r"], "required option '--data <dir>' not specified"],
     [["detect", "--run", "r"], "nothing to look at; name files, folders, globs, videos, or - for stdin."],
     [["detect", "i", "--run", "r", "--image", "i"], "--image takes the place of inputs; give one of them."],
     [["detect", "-", "-", "--run", "r"], "stdin (-) can be read once."],

@@ -41,6 +41,9 @@ export interface OnnxEngineOptions {
 const GPU_PROVIDERS: ReadonlySet<string> = new Set(["cuda", "tensorrt", "dml", "webgpu", "coreml", "webnn", "rocm"]);
 /** Images of a batch on a GPU, unless told otherwise. */
 const GPU_BATCH = 4;
+/** What onnxruntime-node's package leaves out, as it is too large for npm. */
+const CUDA_HINT =
+  "For CUDA run `ONNXRUNTIME_NODE_INSTALL=1 npm rebuild onnxruntime-node`, and install CUDA and cuDNN beside NVIDIA's driver;";
 /** Errors, and no warnings: onnxruntime has some of every model with branches. */
 const LOG_ERRORS = 3;
 
@@ -106,8 +109,9 @@ async function createSession(
     });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
+    const hint = providers.includes("cuda") ? `${CUDA_HINT} or choose` : "Choose";
     throw new ConfigError(
-      `onnxruntime cannot run the model on [${providers}]: ${reason} Choose other providers, or a newer onnxruntime.`,
+      `onnxruntime cannot run the model on [${providers}]: ${reason} ${hint} other providers, or a newer onnxruntime.`,
       { providers },
       { cause },
     );

@@ -233,6 +233,10 @@ describe("createDetector of ./node", () => {
     const providers = { providers: ["abacus"] };
     expect((await refusal({ file: exported, onnx: providers })).message).toMatch(/cannot run the model on \[abacus\]/);
     expect((await refusal({ file: checkpoint, engine: "onnx", onnx: providers })).message).toMatch(/abacus/);
+    const failing = { ...ort, InferenceSession: { create: () => Promise.reject(new Error("no shared library.")) } };
+    const cuda = await refusal({ file: exported, onnx: { runtime: failing, providers: ["cuda", "cpu"] } });
+    expect(cuda).toBeInstanceOf(ConfigError);
+    expect(cuda.message).toMatch(/on \[cuda,cpu\]: no shared library\. For CUDA run `.* npm rebuild onnxruntime-node`/);
   });
 });
 

@@ -1,10 +1,10 @@
 // The two engines say the same, and on the way of TensorFlow.js nothing is read synchronously or uploaded twice.
 import { CheckpointError, ConfigError, type Detections, ShapeError } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import * as ort from "onnxruntime-node";
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createInferencer, createOnnxEngine, createTfjsEngine, type Engine } from "../src";
 import { CLASSES, exportedOf, movedDetector, noise, noiseBatch } from "./models";
 
@@ -20,11 +20,11 @@ function expectSame(got: Detections, wanted: Detections): void {
   }
 }
 
-describe.each(inject("backends"))("engines on %s", (backend) => {
+describe.each(backends)("engines on %s", (backend) => {
   let detector: Detector;
   let [tfjs, onnx]: Engine[] = [];
   beforeAll(async () => {
-    await prepareBackend({ backend });
+    await useBackend(backend);
     detector = await movedDetector();
     tfjs = createTfjsEngine(detector);
     onnx = await createOnnxEngine(await exportedOf(detector), ONE_THREAD);
@@ -164,7 +164,7 @@ describe("createOnnxEngine", () => {
   let detector: Detector;
   let model: Uint8Array<ArrayBuffer>;
   beforeAll(async () => {
-    await prepareBackend({ backend: "cpu" });
+    await useBackend("cpu");
     detector = await movedDetector();
     model = await exportedOf(detector);
   });

@@ -1,19 +1,19 @@
 import { CaddetError, ConfigError, ShapeError } from "@caddet/core";
 import type { Detector } from "@caddet/detector";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createInferencer, type InferencerOptions } from "../src";
 import { openImage } from "../src/node";
 import { brightBoxDetector, CLASSES, FreezableGlassBackbone, picture } from "./bright-box";
 
 const SIZE = { shorter: 64, longer: 96 };
 
-describe.each(inject("backends"))("createInferencer on %s", (backend) => {
+describe.each(backends)("createInferencer on %s", (backend) => {
   let detector: Detector;
   beforeAll(async () => {
-    await prepareBackend({ backend });
+    await useBackend(backend);
     detector = brightBoxDetector("static");
   });
   afterAll(() => detector.dispose());

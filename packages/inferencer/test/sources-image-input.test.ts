@@ -1,7 +1,7 @@
 import { CaddetError, ConfigError, DatasetError, ShapeError, type Size } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { type ImageInput, toImageSource } from "../src/sources/index";
 
 const SIZE = { height: 3, width: 4 };
@@ -11,10 +11,8 @@ const RGBA = Uint8Array.from({ length: 48 }, (_, i) => (i % 4 === 3 ? 9 : RGB[Ma
 
 const rendered = (image: ImageInput, size: Size = SIZE) => toImageSource(image).render(size);
 
-describe.each(inject("backends"))("toImageSource on %s", (backend) => {
-  beforeAll(async () => {
-    await prepareBackend({ backend });
-  });
+describe.each(backends)("toImageSource on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
   const tensor = (values: ArrayLike<number>, shape: number[], dtype: "int32" | "float32" | "bool" = "float32") =>
     tf.tensor([...(values as number[])], shape as [number, number, number], dtype) as tf.Tensor3D;
 

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { RuntimeError } from "../src";
 import { BACKENDS, type BackendName, inspectBackends, prepareBackend } from "../src/node";
-import { describeAdapter } from "../src/node/device";
+import { cpuName, describeAdapter } from "../src/node/device";
 import { type InstalledPackage, installPackage } from "./installed-package";
 
 async function failureOf(promise: Promise<unknown>): Promise<RuntimeError> {
@@ -125,13 +125,13 @@ describe("describeAdapter", () => {
 });
 
 // A package in the shape of tfjs-node: it registers the backend "tensorflow" and selects it. The kernels are cpu's.
-const standIn = (usesGpu: boolean) => `
+const standIn = (isGPUPackage: boolean, isUsingGpuDevice = false) => `
   const tf = require("@tensorflow/tfjs-core");
   const { MathBackendCPU } = require("@tensorflow/tfjs-backend-cpu");
   const { isNullOrUndefined, isArray } = require("node:util");
   if (!isNullOrUndefined(null) || !isArray([])) throw new Error("util is not shimmed");
   if (!tf.getKernel("Conv2D", "tensorflow")) tf.copyRegisteredKernels("cpu", "tensorflow");
-  tf.registerBackend("tensorflow", () => Object.assign(new MathBackendCPU(), { isUsingGpuDevice: ${usesGpu} }), 3);
+  tf.registerBackend("tensorflow", () => Object.assign(new MathBackendCPU(), { isGPUPackage: ${isGPUPackage}, isUsingGpuDevice: ${isUsingGpuDevice} }), 3);
   tf.setBackend("tensorflow");`;
 
 const IMPORTS = {
@@ -222,10 +222,26 @@ describe("the built package among optional peers", () => {
     expect((await inspect()).reasons["tfjs-node"]).toContain("its convolution gives wrong values");
   });
 
+  it("refuses a second libtensorflow in a process", async () => {
+    installed.addPeer("@tensorflow/tfjs-node-gpu", standIn(true));
+    installed.addPeer("@tensorflow/tfjs-node", standIn(false));
+    const asked = `
+      await prepareBackend({ backend: "tfjs-node" });
+      await prepareBackend({ backend: "wasm" });
+      const again = (await prepareBackend({ backend: "tfjs-node" })).name;
+      return { again, ...(await prepareBackend({ backend: "tfjs-node-gpu" }).catch(explain)) };`;
+    expect(await installed.run("mjs", program("mjs", asked))).toMatchObject({
+      again: "tfjs-node",
+      code: "backend-unavailable",
+      backend: "tfjs-node-gpu",
+      message: expect.stringMatching(/another build of libtensorflow is loaded in this process\. Start another/),
+    });
+  });
+
   it.each(["mjs", "cjs"] as const)(
-    "prefers tfjs-node to wasm, but tfjs-node-gpu only with a GPU, from %s",
+    "prefers tfjs-node to wasm, but tfjs-node-gpu only with a GPU or when asked for, from %s",
     async (format) => {
-      installed.addPeer("@tensorflow/tfjs-node-gpu", standIn(false));
+      installed.addPeer("@tensorflow/tfjs-node-gpu", standIn(true));
       installed.addPeer("@tensorflow/tfjs-node", standIn(false));
       expect(await installed.run(format, program(format, PREPARE))).toMatchObject({
         name: "tfjs-node",
@@ -233,9 +249,18 @@ describe("the built package among optional peers", () => {
         current: "tensorflow",
       });
       const { reasons } = await inspect();
-      expect(reasons["tfjs-node-gpu"]).toContain("loads, but sees no GPU.");
+      expect(reasons["tfjs-node-gpu"]).toMatch(
+        /^libtensorflow .*, so it computes on the CPU, and only when asked for\. /,
+      );
+      const asked = `return await prepareBackend({ backend: "tfjs-node-gpu" });`;
+      expect(await installed.run(format, program(format, asked))).toEqual({
+        name: "tfjs-node-gpu",
+        tfBackend: "tensorflow",
+        device: cpuName(),
+        software: true,
+      });
       expect(reasons["tfjs-node"]).toBe("libtensorflow runs on the CPU.");
-      installed.addPeer("@tensorflow/tfjs-node-gpu", standIn(true));
+      installed.addPeer("@tensorflow/tfjs-node-gpu", standIn(true, true));
       expect((await inspect()).chosen).toBe("tfjs-node-gpu");
     },
   );

@@ -22,14 +22,16 @@ const ARCHIVE = zipArchive(FILES);
 const SHA = createHash("sha256").update(ARCHIVE).digest("hex");
 const OWN = "node_modules/@tensorflow/tfjs-node";
 
-const NPM = `
+const npm = (name: string) => `
 if (process.argv[2] === "config") { console.log("https://packages.example/"); process.exit(0); }
 const { mkdirSync, writeFileSync } = require("node:fs");
 if (!process.argv.includes("--ignore-scripts") || !process.argv.includes("--registry=https://packages.example/")) process.exit(3);
-mkdirSync("${OWN}/dist", { recursive: true });
-writeFileSync("${OWN}/package.json", JSON.stringify({ name: "@tensorflow/tfjs-node", main: "dist/index.js" }));
-writeFileSync("${OWN}/dist/index.js", "");
-writeFileSync("node_modules/.package-lock.json", JSON.stringify({ packages: { "${OWN}": { integrity: "sha512-own" } } }));`;
+const own = "node_modules/${name}";
+mkdirSync(own + "/dist", { recursive: true });
+writeFileSync(own + "/package.json", JSON.stringify({ name: "${name}", main: "dist/index.js" }));
+writeFileSync(own + "/dist/index.js", "");
+writeFileSync("node_modules/.package-lock.json", JSON.stringify({ packages: { [own]: { integrity: "sha512-own" } } }));`;
+const NPM = npm("@tensorflow/tfjs-node");
 const COMPILER = `
 if (process.argv[2] === "--version") process.exit(0);
 const { readFileSync, writeFileSync } = require("node:fs");
@@ -64,8 +66,10 @@ mkdirSync(folder, { recursive: true });
 copyFileSync(${JSON.stringify(join(root, "archive.whl"))}, folder + "/tensorflow.whl");`);
   surroundings = {
     pins: {
+      backend: "tfjs-node",
       packages: [{ name: "@tensorflow/tfjs-node", version: "4.22.0", integrity: "sha512-own" }],
-      wheel: { name: "tensorflow-cpu", version: "2.15.1", file: "tensorflow.whl", sha256: SHA },
+      wheel: { name: "tensorflow-cpu", version: "2.15.1", file: "tensorflow.whl", sha256: SHA, megabytes: 1 },
+      neededBytes: 1.4e9,
     },
     env: { XDG_DATA_HOME: join(root, "home") },
     platform: "linux-x64",
@@ -112,7 +116,7 @@ describe.skipIf(process.platform === "win32")("installNative", () => {
       process.env.CADDET_NATIVE_FOLDER = folder;
       // One that is installed next to this package comes first.
       expect(findPackage("@tensorflow/tfjs-node")).toBe(absent ?? join(folder, OWN, "dist/index.js"));
-      expect(nativeFolder()).toBe(folder);
+      expect(nativeFolder("tfjs-node")).toBe(folder);
     } finally {
       if (before === undefined) delete process.env.CADDET_NATIVE_FOLDER;
       else process.env.CADDET_NATIVE_FOLDER = before;
@@ -128,10 +132,45 @@ describe.skipIf(process.platform === "win32")("installNative", () => {
     expect(await install({}, { tryOut: async () => (tries++ === 0 ? "broken" : undefined) })).toMatchObject({
       present: false,
     });
-    const { packages, wheel } = surroundings.pins;
-    const newer = await install({}, { pins: { packages, wheel: { ...wheel, version: "2.16.0" } } });
+    const { pins } = surroundings;
+    const newer = await install({}, { pins: { ...pins, wheel: { ...pins.wheel, version: "2.16.0" } } });
     expect(newer).toMatchObject({ libtensorflow: "2.16.0", present: false });
     expect(await readdir(join(root, "home", "caddet"))).toEqual(["native"]);
+  });
+
+  it("installs tfjs-node-gpu beside, in a folder of its own", async () => {
+    const name = "@tensorflow/tfjs-node-gpu";
+    const pins = {
+      ...surroundings.pins,
+      backend: "tfjs-node-gpu" as const,
+      packages: [{ name, version: "4.22.0", integrity: "sha512-own" }],
+    };
+    await install();
+    await tool("npm", npm(name));
+    const tried: string[] = [];
+    const tryOut: InstallSurroundings["tryOut"] = async (_, { backend }) => void tried.push(backend);
+    const { folder, present } = await install({}, { pins, tryOut });
+    expect({ folder, present, tried }).toEqual({
+      folder: join(root, "home", "caddet", "native-gpu"),
+      present: false,
+      tried: ["tfjs-node-gpu"],
+    });
+    expect(await readFile(join(folder, "node_modules", name, "lib/napi-v8/tfjs_binding.node"), "utf8")).toBe(
+      "addon of framework",
+    );
+    expect(await readdir(join(root, "home", "caddet"))).toEqual(["native", "native-gpu"]);
+    await expect(install({}, { pins, platform: "darwin-arm64" })).rejects.toMatchObject({
+      backend: "tfjs-node-gpu",
+      message: expect.stringMatching(/npm install @tensorflow\/tfjs-node-gpu/),
+    });
+    const before = process.env.CADDET_NATIVE_FOLDER;
+    try {
+      process.env.CADDET_NATIVE_FOLDER = folder;
+      expect(findPackage(name)).toMatch(/tfjs-node-gpu.dist.index\.js$/);
+    } finally {
+      if (before === undefined) delete process.env.CADDET_NATIVE_FOLDER;
+      else process.env.CADDET_NATIVE_FOLDER = before;
+    }
   });
 
   it("takes a wheel that is here, without Python", async () => {

@@ -156,6 +156,31 @@ for (const backend of FUSED_BACKENDS) {
         expectClose(outputs[2]!, { values: doffset, shape: [problem.channels] });
       });
 
+      it.skipIf(kernel !== "CaddetBatchNorm" || backend.name === "tfjs-node").each(problems)(
+        "is the same to the bit with a gradient that is not given y: %o",
+        async (problem) => {
+          const random = seeded(problem.rows);
+          const { x: shape } = shapes(problem);
+          const [x, dy] = [uniform(random, shape), uniform(random, shape)];
+          const [scale, offset] = [uniform(random, [problem.channels]), uniform(random, [problem.channels])];
+          // Many values end where the ReLU has its corner, on either side of it.
+          for (let i = 0; i < x.values.length; i++) x.values[i] = Math.fround(Math.round(x.values[i]! * 2) / 3);
+          const [y, mean, variance] = await on(kernel, { x, scale, offset }, attrs(problem));
+          for (let c = 0; c < problem.channels; c++) {
+            const factor = scale.values[c]! / Math.sqrt(variance!.values[c]! + EPSILON);
+            offset.values[c] = -factor * (x.values[c]! - mean!.values[c]!);
+          }
+          const outputs = await on(kernel, { x, scale, offset }, attrs(problem));
+          expect(await on("CaddetLeanBatchNorm", { x, scale, offset }, attrs(problem))).toEqual(outputs);
+          const moments = { mean: outputs[1]!, variance: outputs[2]! };
+          const byOutput = { dy, x, y: outputs[0]!, scale, ...moments };
+          const wanted = await on(gradient, byOutput, { ...attrs(problem), residual: false });
+          const lean = { dy, x, scale, offset, ...moments };
+          expect(await on("CaddetLeanBatchNormGrad", lean, attrs(problem))).toEqual(wanted);
+          expect(y!.shape).toEqual(shape);
+        },
+      );
+
       it("keeps its digits when the mean is a thousand deviations", async () => {
         const large = { ...problems[0]!, rows: 600 };
         const random = seeded(8);

@@ -66,6 +66,8 @@ it("registers for webgpu without its package, and once", () => {
     "CaddetGatedSumGrad",
     "CaddetGroupNorm",
     "CaddetGroupNormGrad",
+    "CaddetLeanBatchNorm",
+    "CaddetLeanBatchNormGrad",
     "CaddetMovingMoments",
     "CaddetSgd",
     "CaddetSumOfSquares",
@@ -100,6 +102,19 @@ describe.skipIf(!webgpu.present)("on webgpu", () => {
     const saved = { dy, x, y, scale, mean, variance };
     const gradients = await expectAsOnWasm("CaddetBatchNormGrad", saved, attrs);
     expect(await on("CaddetBatchNormGrad", saved, attrs)).toEqual(gradients);
+  });
+
+  it.each(["relu", "linear"])("CaddetLeanBatchNorm over chunks and tiles (%s)", async (activation) => {
+    const { x, dy, scale, offset } = normInputs(7);
+    const attrs = { epsilon: 1e-5, activation };
+    const [y, mean, variance] = (await expectAsOnWasm("CaddetLeanBatchNorm", { x, scale, offset }, attrs)) as [
+      Input,
+      Input,
+      Input,
+    ];
+    const gradients = await expectAsOnWasm("CaddetLeanBatchNormGrad", { dy, x, scale, offset, mean, variance }, attrs);
+    const byOutput = { dy, x, y, scale, mean, variance };
+    expect(await on("CaddetBatchNormGrad", byOutput, { ...attrs, residual: false })).toEqual(gradients);
   });
 
   it.each([1, 5, 40])("CaddetGroupNorm over chunks and tiles, %d groups", async (groups) => {

@@ -1,9 +1,11 @@
-// `caddet runtime install native`: tfjs-node built here, for machines where its own download fails.
+// `caddet runtime install native`: tfjs-node or tfjs-node-gpu built here, for machines where its own download fails.
 import { installNative } from "@caddet/runtime/node";
 import type { Output } from "../output";
 
 /** Options of the command. */
 export interface RuntimeInstallOptions {
+  /** tfjs-node-gpu in place of tfjs-node. */
+  readonly gpu: boolean;
   /** Where it goes, default the user's own folder. */
   readonly folder?: string;
   /** A wheel of libtensorflow that is here already. */
@@ -25,7 +27,8 @@ export async function runtimeInstall({ json, ...options }: RuntimeInstallOptions
       return;
     }
     const { version, libtensorflow, folder, present } = made;
-    output.text(`tfjs-node ${version} with libtensorflow ${libtensorflow} ${present ? "was" : "is"} in ${folder}\n`);
+    const name = options.gpu ? "tfjs-node-gpu" : "tfjs-node";
+    output.text(`${name} ${version} with libtensorflow ${libtensorflow} ${present ? "was" : "is"} in ${folder}\n`);
   } finally {
     process.removeListener("SIGINT", interrupt);
   }

@@ -1,6 +1,6 @@
 // Which backends are here, which one `auto` takes, and why not the others: the report behind `caddet doctor`.
 import { kernelBuild } from "../kernels/module";
-import { BACKENDS, type BackendName, HINTS, PACKAGES } from "./backend-name";
+import { BACKENDS, type BackendName, CUDA_HINT, HINTS, PACKAGES } from "./backend-name";
 import { cpuName, describeAdapter, nvidiaName } from "./device";
 import { type ProbeResult, probeBackend } from "./probe";
 
@@ -15,7 +15,7 @@ export interface BackendReport {
   readonly trainable: boolean;
   /** What it computes on: a CPU's model or a GPU's name; undefined where it is not available. */
   readonly device: string | undefined;
-  /** Whether it is an emulation of a GPU on the CPU, which `auto` leaves out. */
+  /** Whether it is made for a GPU, but computes on the CPU here; `auto` leaves it out then. */
   readonly software: boolean;
 }
 
@@ -30,6 +30,11 @@ export interface BackendReports {
 function unavailable(name: BackendName, why: string): BackendReport {
   const reason = `${PACKAGES[name]} ${why}. ${HINTS[name]}`;
   return { name, available: false, reason, trainable: false, device: undefined, software: false };
+}
+
+// What keeps libtensorflow from a GPU: its driver, or with a driver the libraries, which are opened only then.
+function lackOf(card: string | undefined): string {
+  return card ? `does not use ${card}, as CUDA or cuDNN is not found or not of its version` : "finds no NVIDIA GPU";
 }
 
 function wasmKernels(): string | undefined {
@@ -48,7 +53,10 @@ async function describe(name: BackendName, probe: ProbeResult): Promise<BackendR
     case "tfjs-node-gpu":
     case "tfjs-node": {
       const gpu = probe.usesGpu ? ((await nvidiaName()) ?? "a GPU") : undefined;
-      if (name === "tfjs-node-gpu" && !gpu) return unavailable(name, "loads, but sees no GPU");
+      if (name === "tfjs-node-gpu" && !gpu) {
+        const lacks = `libtensorflow ${lackOf(await nvidiaName())}, so it computes on the CPU, and only when asked for.`;
+        return { ...report, device: cpuName(), software: true, reason: `${lacks} ${CUDA_HINT}` };
+      }
       return { ...report, device: gpu ?? cpuName(), reason: `libtensorflow runs on ${gpu ?? "the CPU"}.` };
     }
     case "webgpu": {

@@ -16,9 +16,10 @@ export function findPackage(name: string): string | undefined {
 }
 
 function findNative(name: string): string | undefined {
-  if (name !== PACKAGES["tfjs-node"]) return undefined;
+  const backend = (["tfjs-node", "tfjs-node-gpu"] as const).find((native) => PACKAGES[native] === name);
+  if (!backend) return undefined;
   try {
-    return require.resolve(name, { paths: [nativeFolder()] });
+    return require.resolve(name, { paths: [nativeFolder(backend)] });
   } catch {
     return undefined;
   }

@@ -21,7 +21,7 @@ export interface PreparedBackend {
   readonly device: string;
   /** What `tf.getBackend()` calls it. */
   readonly tfBackend: string;
-  /** Whether it is an emulation of a GPU on the CPU. */
+  /** Whether it is made for a GPU, but computes on the CPU here. */
   readonly software: boolean;
 }
 
@@ -75,8 +75,8 @@ async function prepareFirst(): Promise<PreparedBackend> {
  *
  * @param options which backend
  * @returns what is current now
- * @throws RuntimeError `backend-unavailable` where the backend that was asked for is missing, broken or sees no GPU (the
- * message says what to install), `backend-unknown` where there is none of that name, `simd-missing` for wasm in an engine
+ * @throws RuntimeError `backend-unavailable` where the backend that was asked for is missing or broken (the message says
+ * what to install), `backend-unknown` where there is none of that name, `simd-missing` for wasm in an engine
  * without SIMD
  * @example
  * ```ts

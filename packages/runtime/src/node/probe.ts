@@ -84,8 +84,8 @@ export function probeBackend(name: BackendName, main = findPackage(PACKAGES[name
   const core = findPackage("@tensorflow/tfjs-core");
   if (main === undefined || backend === undefined || core === undefined) return Promise.resolve({ status: "missing" });
   const args = ["-e", CHILD, TF_BACKENDS[name], backend, core, name === "webgpu" ? pathToFileURL(main).href : ""];
-  // 3: tfjs-node's own log of what libtensorflow finds stays silent.
-  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: "3" };
+  // libtensorflow takes a GPU's whole memory otherwise, and others may be at work there. 3: its log of what it finds stays silent.
+  const env = { TF_FORCE_GPU_ALLOW_GROWTH: "true", ...process.env, TF_CPP_MIN_LOG_LEVEL: "3" };
   const result = new Promise<ProbeResult>((resolve) => {
     const options = { env, timeout: TIMEOUT_MS, killSignal: "SIGKILL", maxBuffer: 2 ** 24 } as const;
     execFile(process.execPath, args, options, (error, stdout) => {

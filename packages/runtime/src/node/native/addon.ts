@@ -1,4 +1,4 @@
-// tfjs-node's sources from npm, and its addon built from them against an unpacked libtensorflow.
+// tfjs-node's sources from npm, with or without -gpu, and their addon built from them against an unpacked libtensorflow.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PinnedPackage } from "./pins";
@@ -56,8 +56,8 @@ export async function installPackages(
 }
 
 /** Compiles and links the addon where tfjs-node looks for it. It finds the libraries by their place next to it. */
-export async function buildAddon(compiler: string, folder: string, signal?: AbortSignal): Promise<void> {
-  const own = join(folder, "node_modules", "@tensorflow", "tfjs-node");
+export async function buildAddon(compiler: string, folder: string, name: string, signal?: AbortSignal): Promise<void> {
+  const own = join(folder, "node_modules", name);
   const headers = join(folder, "node_modules", "node-api-headers", "include");
   await mkdir(join(own, "lib", "napi-v8"), { recursive: true });
   const args = ["-std=gnu++17", "-O2", "-fPIC", "-shared", "-DNAPI_VERSION=8", "-DBUILDING_NODE_EXTENSION"];

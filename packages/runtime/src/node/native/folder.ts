@@ -1,8 +1,9 @@
-// Where a native install lies: one folder a user, found from every project, or the one that CADDET_NATIVE_FOLDER names. The folder is
-// a small npm project; a file in it says what it is.
+// Where a native install lies: one folder a user, found from every project, a second one for that of a GPU, or the one that
+// CADDET_NATIVE_FOLDER names for both. The folder is a small npm project; a file in it says what it is.
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { NativePins } from "./pins";
 
 const MARK = "caddet-native.json";
 
@@ -14,9 +15,10 @@ export interface NativeMark {
 }
 
 /** The folder of this user's native install, whether it is there or not. */
-export function nativeFolder(env: NodeJS.ProcessEnv = process.env): string {
+export function nativeFolder(backend: NativePins["backend"], env: NodeJS.ProcessEnv = process.env): string {
   const { CADDET_NATIVE_FOLDER, XDG_DATA_HOME } = env;
-  return CADDET_NATIVE_FOLDER || join(XDG_DATA_HOME || join(homedir(), ".local", "share"), "caddet", "native");
+  const name = backend === "tfjs-node" ? "native" : "native-gpu";
+  return CADDET_NATIVE_FOLDER || join(XDG_DATA_HOME || join(homedir(), ".local", "share"), "caddet", name);
 }
 
 /** Where the mark of an install lies. */

@@ -1,22 +1,25 @@
-// Installs tfjs-node where its own download of libtensorflow fails: sources from npm, libtensorflow out of PyPI's wheel, built here.
-// Everything happens in a folder next to the target, which takes its place when the result has been tried out.
+// Installs tfjs-node or tfjs-node-gpu where its own download of libtensorflow fails: sources from npm, libtensorflow out of PyPI's
+// wheel, built here. Everything happens in a folder next to the target, which takes its place when the result has been tried out.
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { RuntimeError } from "../../errors";
 import { probeBackend } from "../probe";
 import { buildAddon, findCompiler, installPackages } from "./addon";
 import { markOf, type NativeMark, nativeFolder, readMark } from "./folder";
-import { NATIVE_PINS, type NativePins } from "./pins";
+import { NATIVE_GPU_PINS, NATIVE_PINS, type NativePins } from "./pins";
 import { installError } from "./tools";
 import { checkWheel, downloadWheel, unpackWheel } from "./wheel";
 
 /** Options of {@link installNative}. */
 export interface InstallNativeOptions {
+  /** tfjs-node-gpu with CUDA's kernels; CUDA and cuDNN themselves are not fetched. Default false: tfjs-node. */
+  readonly gpu?: boolean;
   /**
    * Where it goes: a folder that is not there yet, is empty, or holds an earlier install. Default: the one that `prepareBackend` looks
    * into; another one must be named in the variable CADDET_NATIVE_FOLDER, or in NODE_PATH with `/node_modules` behind it.
    */
   readonly folder?: string;
-  /** A wheel of libtensorflow that is here already. Default: pip fetches it (about 200 MB). */
+  /** A wheel of libtensorflow that is here already. Default: pip fetches it (200 MB, for a GPU 475 MB). */
   readonly wheel?: string;
   /** Told what is done next, a short sentence. */
   readonly onProgress?: (step: string) => void;
@@ -37,18 +40,12 @@ export interface InstallSurroundings {
   readonly env: NodeJS.ProcessEnv;
   readonly platform: string;
   /** Tells why the result does not work; undefined where it does. */
-  readonly tryOut: (folder: string) => Promise<string | undefined>;
+  readonly tryOut: (folder: string, pins: NativePins) => Promise<string | undefined>;
   readonly freeBytes: (folder: string) => Promise<number>;
 }
 
-// The wheel, the libraries in it, npm's packages and the headers, all at once.
-const NEEDED_BYTES = 1.4e9;
-
-async function tryOut(folder: string): Promise<string | undefined> {
-  const result = await probeBackend(
-    "tfjs-node",
-    join(folder, "node_modules", "@tensorflow", "tfjs-node", "dist", "index.js"),
-  );
+async function tryOut(folder: string, { backend, packages }: NativePins): Promise<string | undefined> {
+  const result = await probeBackend(backend, join(folder, "node_modules", packages[0]!.name, "dist", "index.js"));
   return result.status === "runs" ? undefined : result.status === "broken" ? result.detail : "it is not there";
 }
 
@@ -76,15 +73,22 @@ async function checkTarget(folder: string): Promise<void> {
 }
 
 /** Turns a file system's refusal into an error that says what to do; others pass. */
-function explained(error: unknown, folder: string): unknown {
+function explained(error: unknown, folder: string, neededBytes: number): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC") {
-    return installError(`The disk of ${folder} is full.`, `Make room for ${NEEDED_BYTES / 1e9} GB.`, error);
+    return installError(`The disk of ${folder} is full.`, `Make room for ${neededBytes / 1e9} GB.`, error);
   }
   if (code === "EACCES" || code === "EROFS" || code === "EPERM") {
     return installError(`${folder} cannot be written: ${message}.`, "Choose a folder of your own.", error);
   }
   return error;
+}
+
+/** Adds the backend to an error of ours; others pass. */
+function withBackend(error: unknown, { backend }: NativePins): unknown {
+  if (!(error instanceof RuntimeError)) return error;
+  const { code, message, hint, cause } = error;
+  return new RuntimeError(code, message, { backend, ...(hint ? { hint } : {}), cause });
 }
 
 async function build(
@@ -93,22 +97,21 @@ async function build(
   { pins, env, tryOut: works }: InstallSurroundings,
 ): Promise<NativeMark> {
   const compiler = await findCompiler(env, signal);
-  const [source] = pins.packages;
-  const { version } = source!;
-  onProgress(`fetching tfjs-node ${version} from npm`);
+  const { name, version } = pins.packages[0]!;
+  onProgress(`fetching ${pins.backend} ${version} from npm`);
   await installPackages(pins.packages, work, signal);
-  if (!wheel) onProgress(`fetching ${pins.wheel.name} ${pins.wheel.version} by pip, about 200 MB`);
+  if (!wheel) onProgress(`fetching ${pins.wheel.name} ${pins.wheel.version} by pip, about ${pins.wheel.megabytes} MB`);
   const file = wheel ?? (await downloadWheel(pins.wheel, join(work, "wheel"), signal));
   onProgress("checking and unpacking libtensorflow");
   await checkWheel(file, pins.wheel, signal);
-  const deps = join(work, "node_modules", "@tensorflow", "tfjs-node", "deps");
+  const deps = join(work, "node_modules", name, "deps");
   await unpackWheel(file, deps, signal);
   await rm(join(work, "wheel"), { recursive: true, force: true });
   onProgress(`building the addon with ${compiler}`);
-  await buildAddon(compiler, work, signal);
+  await buildAddon(compiler, work, name, signal);
   await rm(join(deps, "include"), { recursive: true, force: true });
   onProgress("trying it out");
-  const failure = await works(work);
+  const failure = await works(work, pins);
   if (failure) throw installError(`The addon was built, but does not work: ${failure}.`, "Please report this.");
   const mark: NativeMark = { version, libtensorflow: pins.wheel.version };
   await writeFile(markOf(work), `${JSON.stringify(mark)}\n`);
@@ -125,31 +128,32 @@ async function replace(work: string, folder: string): Promise<void> {
   await rm(old, { recursive: true, force: true });
 }
 
-/** {@link installNative} among given surroundings. */
-export async function installNativeAmong(
+async function install(
+  folder: string,
+  options: InstallNativeOptions,
   surroundings: InstallSurroundings,
-  options: InstallNativeOptions = {},
 ): Promise<NativeInstall> {
-  const { pins, platform, env } = surroundings;
-  const folder = resolve(options.folder ?? nativeFolder(env));
+  const { pins, platform, tryOut: works } = surroundings;
+  const [source] = pins.packages;
   if (platform !== "linux-x64") {
     throw installError(
       `A native install is for linux-x64; this is ${platform}.`,
-      "Run `npm install @tensorflow/tfjs-node`, which has a library for most systems.",
+      `Run \`npm install ${source!.name}\`, which has a library for most systems.`,
     );
   }
   const mark = readMark(folder);
-  if (mark?.version === pins.packages[0]!.version && mark.libtensorflow === pins.wheel.version) {
-    if (!(await surroundings.tryOut(folder))) return { ...mark, folder, present: true };
+  if (mark?.version === source!.version && mark.libtensorflow === pins.wheel.version) {
+    // Of which backend it is, that tells, too.
+    if (!(await works(folder, pins))) return { ...mark, folder, present: true };
   }
   await checkTarget(folder);
   let work: string | undefined;
   try {
     await mkdir(dirname(folder), { recursive: true });
-    const free = await surroundings.freeBytes(dirname(folder));
-    if (free < NEEDED_BYTES) {
+    const [free, needed] = [await surroundings.freeBytes(dirname(folder)), pins.neededBytes];
+    if (free < needed) {
       const gigabytes = (free / 1e9).toFixed(1);
-      throw installError(`The disk of ${folder} has ${gigabytes} GB free.`, `Make room for ${NEEDED_BYTES / 1e9} GB.`);
+      throw installError(`The disk of ${folder} has ${gigabytes} GB free.`, `Make room for ${needed / 1e9} GB.`);
     }
     work = await mkdtemp(`${folder}-`);
     // A temporary folder is closed to others; this one is to stay.
@@ -157,21 +161,34 @@ export async function installNativeAmong(
     const made = await build(work, options, surroundings);
     await replace(work, folder);
     return { ...made, folder, present: false };
-  } catch (error) {
-    throw explained(error, folder);
   } finally {
     if (work) await rm(work, { recursive: true, force: true });
   }
 }
 
+/** {@link installNative} among given surroundings, whose pins say which backend it is. */
+export async function installNativeAmong(
+  surroundings: InstallSurroundings,
+  options: InstallNativeOptions = {},
+): Promise<NativeInstall> {
+  const { pins, env } = surroundings;
+  const folder = resolve(options.folder ?? nativeFolder(pins.backend, env));
+  try {
+    return await install(folder, options, surroundings);
+  } catch (error) {
+    throw withBackend(explained(error, folder, pins.neededBytes), pins);
+  }
+}
+
 /**
- * Installs tfjs-node for this user: its sources from npm's registry and libtensorflow out of PyPI's wheel `tensorflow-cpu`, both of one
- * pinned content, built by the C++ compiler that is here. `prepareBackend` finds it afterwards, from every project. For machines where
- * `npm install @tensorflow/tfjs-node` fails, as its own download does behind many a firewall. Linux on x86-64; needs npm, a C++ compiler,
- * Python 3 with pip (or the wheel), and 1.4 GB of disk while it runs, 0.8 GB afterwards. Registries are those of npm's and pip's
- * configuration.
+ * Installs tfjs-node or tfjs-node-gpu for this user: its sources from npm's registry and libtensorflow out of PyPI's wheel
+ * `tensorflow-cpu` or `tensorflow`, both of one pinned content, built by the C++ compiler that is here. `prepareBackend` finds it
+ * afterwards, from every project. For machines where `npm install @tensorflow/tfjs-node` fails, as its own download does behind many a
+ * firewall. Linux on x86-64; needs npm, a C++ compiler, Python 3 with pip (or the wheel), and 1.4 GB of disk while it runs, 0.9 GB
+ * afterwards (for a GPU 2 and 1.3 GB). Registries are those of npm's and pip's configuration. A GPU needs CUDA 12.2 and cuDNN 8.9, too,
+ * which this does not fetch.
  *
- * @param options folder, a wheel, who is told of the steps
+ * @param options for a GPU or not, folder, a wheel, who is told of the steps
  * @returns where it lies and what it is
  * @throws RuntimeError `install-failed` that says what is missing: the compiler, Python, the network, the right bytes, room on the disk;
  * the signal's reason when that stops it. The target is as it was then
@@ -181,6 +198,6 @@ export async function installNativeAmong(
  * await prepareBackend({ backend: "tfjs-node" });
  * ```
  */
-export function installNative(options: InstallNativeOptions = {}): Promise<NativeInstall> {
-  return installNativeAmong(SURROUNDINGS, options);
+export function installNative({ gpu = false, ...options }: InstallNativeOptions = {}): Promise<NativeInstall> {
+  return installNativeAmong({ ...SURROUNDINGS, pins: gpu ? NATIVE_GPU_PINS : NATIVE_PINS }, options);
 }

@@ -16,7 +16,7 @@ export interface ToolOutput {
 
 /** A failure of an install, with a hint. */
 export function installError(message: string, hint: string, cause?: unknown): RuntimeError {
-  return new RuntimeError("install-failed", `${message} ${hint}`, { backend: "tfjs-node", hint, cause });
+  return new RuntimeError("install-failed", `${message} ${hint}`, { hint, cause });
 }
 
 /** Why a program failed: it is not there, or it ended badly, with the end of what it said. */
