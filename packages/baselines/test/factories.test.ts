@@ -2,6 +2,7 @@
 import { type BackboneFactory, ConfigError, createRandom, type Module } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { onBackend } from "#test/backends";
 import {
   fpnLiteFactory,
   type MobileNetV1Config,
@@ -9,7 +10,6 @@ import {
   mobileNetV1Factory,
   mobileNetV2Factory,
 } from "../src";
-import { onBackend } from "./backends";
 
 const context = () => ({ inChannels: 6, strides: [8, 16, 32, 64, 128], random: createRandom(0) });
 

@@ -2,8 +2,8 @@
 import { ConfigError, createRandom, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import { createFpnLite, type FpnLiteShape } from "../src";
-import { backends, onBackend } from "./backends";
 
 const random = () => createRandom(0);
 const FIVE = [8, 16, 32, 64, 128];

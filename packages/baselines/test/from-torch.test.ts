@@ -1,8 +1,8 @@
 // Names of PyTorch MobileNets: every array finds its place, what is unknown stays, what is broken is refused.
 import { CheckpointError, createRandom, type Module, type StoredArray } from "@caddet/core";
 import { describe, expect, it } from "vitest";
+import { onBackend } from "#test/backends";
 import { createMobileNetV1, createMobileNetV2, mobileNetV1FromTorch, mobileNetV2FromTorch } from "../src";
-import { onBackend } from "./backends";
 import { goldenCase, goldenState } from "./golden";
 
 const trunkNames = (module: Module) => [...module.stateDict().keys()].filter((name) => name.startsWith("trunk."));

@@ -2,6 +2,7 @@
 import { createRandom, fromTorchLayout, type Module, type StoredArray } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import {
   createFpnLite,
   createMobileNetV1,
@@ -9,7 +10,6 @@ import {
   mobileNetV1FromTorch,
   mobileNetV2FromTorch,
 } from "../src";
-import { backends, onBackend } from "./backends";
 import { expectMaps, type GoldenCase, goldenCase, goldenInputs, goldenLoss, goldenState } from "./golden";
 
 const WIDTH = 0.1;

@@ -2,11 +2,11 @@
 import { createRandom, readState, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import { createMobileNetV1, createMobileNetV2, type MobileNetBackbone, type MobileNetOptions } from "../src";
 import { planMobileNetV1 } from "../src/mobilenet-v1";
 import { planMobileNetV2 } from "../src/mobilenet-v2";
 import { planTaps, scaledChannels } from "../src/plan";
-import { backends, onBackend } from "./backends";
 
 type Create = (options: MobileNetOptions) => MobileNetBackbone;
 const nets: [string, Create][] = [

@@ -1,8 +1,8 @@
 import { ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import { upsampleNearest } from "../src/upsample-nearest";
-import { backends, onBackend } from "./backends";
 
 const SIZES: [number, number][] = [
   [1, 1],

@@ -1,8 +1,8 @@
 import { ShapeError, tidy } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import { createCostModel, expectedCost, globalBudgetLoss } from "../src";
-import { backends, onBackend } from "./backends";
 import { cases, type GoldenCase } from "./goldens";
 
 const costOf = (golden: GoldenCase) => ({ node: golden.nodeCost, path: golden.pathCost });

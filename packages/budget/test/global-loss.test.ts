@@ -1,8 +1,8 @@
 import { NonFiniteError, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import { globalBudgetLoss } from "../src";
-import { backends, onBackend } from "./backends";
 
 describe.each(backends)("globalBudgetLoss on %s", (backend) => {
   it("squares each image's gap and averages", () =>

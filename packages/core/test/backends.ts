@@ -1,27 +1,31 @@
-// The backends that every tensor test of this package runs on, with TensorFlow.js' gradients registered. The last one has the
-// runtime's fused kernels in place of the compositions.
-import { registerGradients, registerWasmKernels } from "@caddet/runtime";
-import "@tensorflow/tfjs-backend-cpu";
+// The backends of this package's tests: those that work here, and in front of them wasm as TensorFlow.js has it, where operations run as
+// compositions in place of the runtime's fused kernels. Kernels stay registered: within a file, plain wasm comes before wasm.
+import { registerGradients } from "@caddet/runtime";
 import "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
+import { backends as present, useBackend as usePresent, withoutLeak } from "#test/backends";
 
-registerGradients();
+const PLAIN = "wasm without fused kernels";
 
-export const backends = ["cpu", "wasm", "wasm with fused kernels"] as const;
+/** A backend, or wasm without fused kernels. */
+export type TestBackend = (typeof present)[number] | typeof PLAIN;
 
-let fused = false;
+export const backends: readonly TestBackend[] = [PLAIN, ...present];
+
+/** Backends with the gradients of convolutions, which plain wasm lacks. */
+export const trainable = present;
+
+let hasKernels = false;
 
 /** Runs a test body on a backend and checks that it leaves no tensor behind. */
-export async function onBackend(name: (typeof backends)[number], body: () => Promise<void>): Promise<void> {
-  if (name === "wasm" && fused) throw new Error("Fused kernels stay registered; run plain wasm before them.");
-  if (name === "wasm with fused kernels") {
-    registerWasmKernels();
-    fused = true;
+export async function onBackend(name: TestBackend, body: () => void | Promise<void>): Promise<void> {
+  if (name === PLAIN) {
+    if (hasKernels) throw new Error("Fused kernels stay registered; run plain wasm before them.");
+    registerGradients();
+    await tf.setBackend("wasm");
+  } else {
+    hasKernels ||= name === "wasm";
+    await usePresent(name);
   }
-  if (!(await tf.setBackend(name === "cpu" ? "cpu" : "wasm"))) throw new Error(`The ${name} backend did not start.`);
-  const before = tf.memory().numTensors;
-  await body();
-  if (tf.memory().numTensors !== before) {
-    throw new Error(`The test left ${tf.memory().numTensors - before} tensors behind.`);
-  }
+  await withoutLeak(body);
 }

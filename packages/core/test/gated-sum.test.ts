@@ -14,7 +14,7 @@ describe.each(backends)("gatedSum on %s", (backend) => {
     onBackend(backend, async () => {
       const gates = mixed([2, k]);
       const maps = Array.from({ length: k }, (_, i) => mixed([2, 3, 2, 4], i));
-      expectSameAs(sum, composed, [gates, ...maps], 1e-5);
+      await expectSameAs(sum, composed, [gates, ...maps], 1e-5);
       expectOnlyResults(() => sum(gates, ...maps));
       tf.dispose([gates, maps]);
     }),
@@ -23,7 +23,7 @@ describe.each(backends)("gatedSum on %s", (backend) => {
   it("has the gradient of finite differences", () =>
     onBackend(backend, async () => {
       const inputs = [mixed([2, 2]), mixed([2, 2, 1, 3], 1), mixed([2, 2, 1, 3], 2)];
-      expectNumericGradients(sum, inputs);
+      await expectNumericGradients(sum, inputs);
       tf.dispose(inputs);
     }));
 

@@ -1,6 +1,7 @@
 // Bilinear resizing and adaptive average pooling against PyTorch; see fixtures/README.md.
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, it } from "vitest";
+import { valuesOf } from "#test/backends";
 import { adaptiveAveragePool, resizeBilinear } from "../src";
 import { backends, onBackend } from "./backends";
 import { expectClose, fromMap, type GoldenArray, golden, toMap } from "./fixtures/golden";
@@ -20,13 +21,14 @@ describe.each(backends)("on %s", (backend) => {
     "resizeBilinear has the reference's values and gradient, $input.shape to $output.shape",
     ({ input, output, grad_output, grad_input }) =>
       onBackend(backend, async () => {
-        tf.tidy(() => {
-          const [, , height, width] = output.shape as [number, number, number, number];
-          const run = (x: tf.Tensor) => resizeBilinear(x as tf.Tensor4D, [height, width]);
+        const [, , height, width] = output.shape as [number, number, number, number];
+        const run = (x: tf.Tensor) => resizeBilinear(x as tf.Tensor4D, [height, width]);
+        const [y, dx] = await valuesOf(() => {
           const x = toMap(input);
-          expectClose(fromMap(run(x)), output.data);
-          expectClose(fromMap(tf.grad(run)(x, toMap(grad_output))), grad_input.data);
+          return [run(x), tf.grad(run)(x, toMap(grad_output))].map(fromMap);
         });
+        expectClose(y!, output.data);
+        expectClose(dx!, grad_input.data);
       }),
   );
 
@@ -34,13 +36,14 @@ describe.each(backends)("on %s", (backend) => {
     "adaptiveAveragePool has the reference's values and gradient, $input.shape to $output.shape",
     ({ input, output, grad_output, grad_input }) =>
       onBackend(backend, async () => {
-        tf.tidy(() => {
-          const [batch, channels, n] = output.shape as [number, number, number, number];
-          const run = (x: tf.Tensor) => tf.reshape(adaptiveAveragePool(x as tf.Tensor4D, n), [batch, n, n, channels]);
+        const [batch, channels, n] = output.shape as [number, number, number, number];
+        const run = (x: tf.Tensor) => tf.reshape(adaptiveAveragePool(x as tf.Tensor4D, n), [batch, n, n, channels]);
+        const [y, dx] = await valuesOf(() => {
           const x = toMap(input);
-          expectClose(fromMap(run(x)), output.data);
-          expectClose(fromMap(tf.grad(run)(x, toMap(grad_output))), grad_input.data);
+          return [run(x), tf.grad(run)(x, toMap(grad_output))].map(fromMap);
         });
+        expectClose(y!, output.data);
+        expectClose(dx!, grad_input.data);
       }),
   );
 });

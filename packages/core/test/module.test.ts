@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import {
   BatchNorm,
   CheckpointError,
@@ -10,7 +11,6 @@ import {
   readState,
   serializeSafetensors,
 } from "../src";
-import { onBackend } from "./backends";
 
 class Block extends Module {
   readonly scale = this.parameter("scale", tf.tensor1d([2]), "weight", {
@@ -38,11 +38,11 @@ class Network extends Module {
   }
 }
 
-const onCpu = (body: () => Promise<void>) => onBackend("cpu", body);
+describe.each(backends)("Module on %s", (backend) => {
+  const run = (body: () => Promise<void>) => onBackend(backend, body);
 
-describe("Module", () => {
   it("names what lies below it by dotted paths, parameters before buffers", () =>
-    onCpu(async () => {
+    run(async () => {
       const network = new Network();
       const inBlock = ["scale", "norm.weight", "norm.bias", "linear.weight", "linear.bias"];
       const buffers = ["steps", "norm.runningMean", "norm.runningVariance"];
@@ -55,7 +55,7 @@ describe("Module", () => {
     }));
 
   it("walks over all that lies below it, parents first", () =>
-    onCpu(async () => {
+    run(async () => {
       const network = new Network();
       const { first, second } = network;
       const all = [network, ...[first, second].flatMap((block) => [block, block.norm, block.linear])];
@@ -65,7 +65,7 @@ describe("Module", () => {
     }));
 
   it("keeps kinds and multipliers, and trains parameters alone", () =>
-    onCpu(async () => {
+    run(async () => {
       const block = new Block(0);
       const parameters = block.namedParameters();
       expect(parameters.get("scale")).toEqual({
@@ -86,7 +86,7 @@ describe("Module", () => {
     }));
 
   it("owns its tensors: disposal frees all of them", () =>
-    onCpu(async () => {
+    run(async () => {
       const before = tf.memory().numTensors;
       const network = new Network();
       expect(tf.memory().numTensors).toBe(before + network.stateDict().size);
@@ -97,7 +97,7 @@ describe("Module", () => {
     }));
 
   it("carries its state to another module, through a file", () =>
-    onCpu(async () => {
+    run(async () => {
       const [a, b] = [new Network(0), new Network(10)];
       const state = await readState(a);
       expect(await readState(b)).not.toEqual(state);
@@ -110,7 +110,7 @@ describe("Module", () => {
     }));
 
   it("reads copies that later steps leave alone", () =>
-    onCpu(async () => {
+    run(async () => {
       const block = new Block(0);
       const state = await readState(block);
       tf.tidy(() => block.scale.assign(tf.tensor1d([9])));
@@ -119,7 +119,7 @@ describe("Module", () => {
     }));
 
   it("refuses names that do not match when strict, and loads the others when not", () =>
-    onCpu(async () => {
+    run(async () => {
       const [a, b] = [new Block(0), new Block(1)];
       const state = await readState(a);
       state.delete("scale");
@@ -138,7 +138,7 @@ describe("Module", () => {
     }));
 
   it("says what would match without a change, and fails where loading would", () =>
-    onCpu(async () => {
+    run(async () => {
       const [a, b] = [new Block(0), new Block(1)];
       const state = await readState(a);
       const before = await readState(b);
@@ -154,7 +154,7 @@ describe("Module", () => {
     }));
 
   it("cuts long lists of names in its message, not in its details", () =>
-    onCpu(async () => {
+    run(async () => {
       const network = new Network();
       let error: unknown;
       try {
@@ -179,7 +179,7 @@ describe("Module", () => {
     ["another type", { dtype: "I32", shape: [2], data: new Int32Array(2) }, "is not float32"],
     ["too few numbers", { dtype: "F32", shape: [2], data: new Float32Array(1) }, "needs 2 numbers, got 1"],
   ] as const)("changes nothing when an array has %s", (_, array, text) =>
-    onCpu(async () => {
+    run(async () => {
       const [a, b] = [new Block(0), new Block(1)];
       const name = [...a.stateDict().keys()].at(-1)!;
       const state = new Map([...(await readState(a)), [name, array]]);

@@ -32,7 +32,7 @@ describe.each(backends)("normalisations on %s", (backend) => {
         const y = tf.add(tf.mul(standardise(x, [0, 1, 2], 1e-5), scale), offset);
         return activate(residual ? tf.add(y, residual) : y, activation);
       };
-      expectSameAs(fused as never, composed as never, inputs);
+      await expectSameAs(fused as never, composed as never, inputs);
       tf.dispose(inputs);
     }),
   );
@@ -40,7 +40,7 @@ describe.each(backends)("normalisations on %s", (backend) => {
   it("batchNorm has the gradient of finite differences", () =>
     onBackend(backend, async () => {
       const inputs = [mixed([2, 2, 1, 2]), mixed([2], 1), mixed([2], 3)];
-      expectNumericGradients(
+      await expectNumericGradients(
         (x, scale, offset) =>
           batchNorm(x as tf.Tensor4D, scale as tf.Tensor1D, offset as tf.Tensor1D, { epsilon: 0.1 }).y,
         inputs,
@@ -75,7 +75,7 @@ describe.each(backends)("normalisations on %s", (backend) => {
         const split = tf.reshape(x, [2, 6, groups, 4 / groups]);
         return activate(tf.add(tf.mul(tf.reshape(standardise(split, [1, 3], 1e-5), shape), scale), offset), activation);
       };
-      expectSameAs(fused as never, composed as never, inputs);
+      await expectSameAs(fused as never, composed as never, inputs);
       expectOnlyResults(() => fused(...(inputs as [tf.Tensor, tf.Tensor, tf.Tensor])));
       tf.dispose(inputs);
     }),

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
-import { BatchNorm, batchNorm, type ReduceSum, syncedBatchNorm } from "../src";
+import { backends as present } from "#test/backends";
+import { BatchNorm, batchNorm, ConfigError, type ReduceSum, syncedBatchNorm } from "../src";
 import { backends, onBackend } from "./backends";
 import { mixed } from "./check-gradients";
 
@@ -105,5 +106,16 @@ describe.each(backends)("syncedBatchNorm on %s", (backend) => {
       tf.dispose([x, ...outputs, ...evaluated]);
       plain.dispose();
       synced.dispose();
+    }));
+});
+
+describe.skipIf(!present.includes("webgpu"))("batch normalisation across processes on webgpu", () => {
+  it("fails by a message that says so, and leaves nothing", () =>
+    onBackend("webgpu", () => {
+      const inputs = [mixed([2, 3, 2, 4]), mixed([4]), mixed([4])] as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D];
+      const run = () => tf.tidy(() => syncedBatchNorm(...inputs, { reduce: () => {} }).y);
+      expect(run).toThrow(ConfigError);
+      expect(run).toThrow(/^Batch normalisation across processes reads within the pass.*Choose another backend/);
+      tf.dispose(inputs);
     }));
 });

@@ -1,18 +1,16 @@
 // From configuration to detector: what the factories are given, and what is left when their parts do not fit.
 import { ConfigError, createRandom, type HeadContext, type HeadFactory, readState } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { buildDetector, parseModelConfig } from "../src";
 import { doubleFactory, peakFactory, poolFactory } from "./fake-factories";
 
 const parts = { backbones: [poolFactory], heads: [peakFactory] };
 
-beforeAll(async () => {
-  await prepareBackend({ backend: "wasm" });
-});
+describe.each(backends)("buildDetector on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
-describe("buildDetector", () => {
   it("makes the same weights from the same seed", async () => {
     const detectors = [1, 1, 2].map((seed) =>
       buildDetector(parseModelConfig({}, parts), { parts, numClasses: 3, random: createRandom(seed) }),

@@ -1,21 +1,19 @@
 import { ConfigError, createRandom, Module, ShapeError } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { composeDetector } from "../src";
 import { peakFactory, poolFactory } from "./fake-factories";
 import { DoublingNeck, MeanBackbone, MeanHead } from "./fake-parts";
-
-beforeAll(async () => {
-  await prepareBackend({ backend: "wasm" });
-});
 
 const size = { height: 16, width: 16 };
 const routed = () => poolFactory.build(poolFactory.parse({ levels: 3 }), { random: createRandom(0) });
 const peak = (strides: readonly number[], inChannels = 4) =>
   peakFactory.build(peakFactory.parse({}), { inChannels, strides, numClasses: 2, random: createRandom(1) });
 
-describe("composeDetector", () => {
+describe.each(backends)("composeDetector on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   it("joins parts that others wrote: static backbone, neck, head", async () => {
     const before = tf.memory().numTensors;
     const backbone = new MeanBackbone();
@@ -36,7 +34,7 @@ describe("composeDetector", () => {
 
     const output = detector.forward(images, { training: true });
     expect(Object.keys(output)).toEqual(["raw"]);
-    expect(Array.from(output.raw.dataSync())).toEqual([expect.closeTo(0.2, 5), expect.closeTo(0.8, 5)]);
+    expect(Array.from(await output.raw.data())).toEqual([expect.closeTo(0.2, 5), expect.closeTo(0.8, 5)]);
     tf.dispose([images, output.raw]);
     detector.dispose();
     expect(tf.memory().numTensors).toBe(before);
@@ -95,7 +93,9 @@ describe("composeDetector", () => {
   );
 });
 
-describe("Detector", () => {
+describe.each(backends)("Detector on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   it("frees what it made when the head refuses the features or cannot decode", async () => {
     const images = tf.zeros([1, 16, 16, 3]) as tf.Tensor4D;
     const backbone = routed();

@@ -10,9 +10,9 @@ import {
   type StoredArray,
   serializeSafetensors,
 } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import {
   buildDetector,
   type DetectorBundle,
@@ -37,11 +37,9 @@ const bundleOf = (seed = 0): DetectorBundle => {
   return { detector, config, classes: CLASSES, metadata: { data: "shorter=600", trained: "12 epochs" } };
 };
 
-beforeAll(async () => {
-  await prepareBackend({ backend: "wasm" });
-});
+describe.each(backends)("a detector's file on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
-describe("a detector's file", () => {
   it("gives back the detector: weights, detections, configuration, classes, metadata and foreign arrays", async () => {
     const bundle = bundleOf(3);
     const before = tf.memory().numTensors;
@@ -112,7 +110,9 @@ describe("a detector's file", () => {
   });
 });
 
-describe("readDetectorFile", () => {
+describe.each(backends)("readDetectorFile on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   it("takes a file apart without a part being known, and builds nothing", async () => {
     const bundle = bundleOf(5);
     const foreign: StoredArray = { dtype: "I32", shape: [1], data: Int32Array.of(7) };
@@ -132,7 +132,9 @@ describe("readDetectorFile", () => {
   });
 });
 
-describe("deserializeDetector", () => {
+describe.each(backends)("deserializeDetector on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   let bytes: Uint8Array;
   let arrays: Map<string, StoredArray>;
   let metadata: Readonly<Record<string, string>>;

@@ -1,8 +1,8 @@
 // Weights of another training: what fits is taken, the rest is told, nothing is half done.
 import { CheckpointError, createRandom, readState, type StoredArray } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { buildDetector, type Detector, loadWeights, parseModelConfig } from "../src";
 import { peakFactory, poolFactory } from "./fake-factories";
 
@@ -14,11 +14,9 @@ const build = (numClasses: number, seed: number): Detector =>
     random: createRandom(seed),
   });
 
-beforeAll(async () => {
-  await prepareBackend({ backend: "cpu" });
-});
+describe.each(backends)("loadWeights on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
 
-describe("loadWeights", () => {
   let own: Detector;
   let other: Detector;
 

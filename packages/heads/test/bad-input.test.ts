@@ -4,7 +4,7 @@ import { createRandom, DatasetError, type GroundTruth, type HeadLoss, ShapeError
 import { createFcosHead, createRetinaHead } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
+import { backends, useBackend } from "#test/backends";
 import { expectNoLeak, numberOf, toTruth } from "./golden";
 
 const STRIDES = [8, 16];
@@ -81,7 +81,7 @@ const heads: [string, Make][] = [
   ["RetinaNet", makeRetina as unknown as Make],
 ];
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe.each(heads)("%s", (_, make) => {

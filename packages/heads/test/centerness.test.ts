@@ -3,7 +3,7 @@ import { binaryCrossEntropy, centernessLoss, centernessTarget } from "@caddet/he
 import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
+import { backends, useBackend } from "#test/backends";
 import { expectClose, expectNoLeak } from "./golden";
 
 describe("centernessTarget", () => {
@@ -27,7 +27,7 @@ describe("centernessTarget", () => {
   });
 });
 
-describe.each(BACKENDS)("centernessLoss on %s", (backend) => {
+describe.each(backends)("centernessLoss on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   it("is the cross-entropy with the target, and so is its gradient", async () => {

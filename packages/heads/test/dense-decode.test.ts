@@ -3,10 +3,10 @@ import { createRandom, type ImageSize } from "@caddet/core";
 import { createFcosHead, createRetinaHead, type FcosRaw, type MmdetFlavour, type RetinaRaw } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { cutPlaceOf } from "../src/dense-decode";
 import { decodeFcos } from "../src/fcos-decode";
 import { decodeRetina } from "../src/retina-decode";
-import { BACKENDS, useBackend } from "./backends";
 import { expectNoLeak } from "./golden";
 
 const STRIDES = [8, 16];
@@ -33,7 +33,7 @@ const fcosRaw = (step = 0): FcosRaw => ({
 });
 const retinaRaw = (step = 0): RetinaRaw => ({ classes: maps(27, 40, 2, step), deltas: maps(36, 50, 0.3) });
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe.each<MmdetFlavour>(["mmdet-2.3", "mmdet-2.28"])("as %s", (flavour) => {

@@ -2,8 +2,8 @@ import { ShapeError } from "@caddet/core";
 import { binaryCrossEntropy, l1Loss } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
-import { expectClose, expectNoLeak, type GoldenArray, golden, valuesOf } from "./golden";
+import { backends, useBackend, valuesOf } from "#test/backends";
+import { expectClose, expectNoLeak, type GoldenArray, golden } from "./golden";
 
 interface EntropyCase {
   readonly op: "centerness BCE";
@@ -26,7 +26,7 @@ interface L1Case {
 
 const { cases } = golden<{ cases: (EntropyCase | L1Case)[] }>("pieces/bce-l1");
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe("binaryCrossEntropy", () => {

@@ -2,8 +2,8 @@
 import { ConfigError, createRandom } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { useBackend } from "#test/backends";
 import { fcosFactory, retinaFactory } from "../src";
-import { useBackend } from "./backends";
 
 const strides = [8, 16, 32];
 const context = () => ({ inChannels: 6, strides, numClasses: 3, random: createRandom(0) });

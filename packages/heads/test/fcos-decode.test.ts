@@ -2,7 +2,7 @@ import { createRandom, ShapeError } from "@caddet/core";
 import { createFcosHead, type FcosHeadOptions, type FcosRaw } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
+import { backends, useBackend } from "#test/backends";
 import { expectNoLeak } from "./golden";
 
 const make = (more: Partial<FcosHeadOptions> = {}) =>
@@ -47,7 +47,7 @@ async function decode(raw: FcosRaw, more: Partial<FcosHeadOptions> = {}, size = 
 
 const logit = (p: number) => Math.log(p / (1 - p));
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe("decoding FCOS", () => {

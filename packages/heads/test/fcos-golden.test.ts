@@ -10,7 +10,7 @@ import {
 } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
+import { backends, useBackend } from "#test/backends";
 import {
   expectClose,
   expectDetections,
@@ -145,7 +145,7 @@ function lossAndGradients(head: FcosHead, raw: FcosRaw, test: GoldenCase): { val
   })([...raw.classes, ...raw.distances, ...raw.centerness]);
 }
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe.each(CASES)("FCOS case %s", (name) => {

@@ -2,8 +2,8 @@ import { ConfigError, createRandom, readState, ShapeError } from "@caddet/core";
 import { createFcosHead, type FcosHeadOptions } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
-import { expectNoLeak, sumOf, toTruth, valuesOf } from "./golden";
+import { backends, useBackend, valuesOf } from "#test/backends";
+import { expectNoLeak, sumOf, toTruth } from "./golden";
 
 const STRIDES = [8, 16];
 const options = (more: Partial<FcosHeadOptions> = {}): FcosHeadOptions => ({
@@ -26,7 +26,7 @@ const SIZES = [
   { height: 30, width: 40 },
 ];
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe("createFcosHead", () => {

@@ -2,8 +2,8 @@ import { createRandom, DatasetError, ShapeError } from "@caddet/core";
 import { createFcosHead, type FcosHeadOptions, type FcosRaw } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
-import { expectNoLeak, numberOf, sumOf, toTruth, valuesOf } from "./golden";
+import { backends, useBackend, valuesOf } from "#test/backends";
+import { expectNoLeak, numberOf, sumOf, toTruth } from "./golden";
 
 const make = (more: Partial<FcosHeadOptions> = {}) =>
   createFcosHead({
@@ -40,7 +40,7 @@ const TRUTHS = [
   toTruth([[10, 20, 33, 44]], [1]),
 ];
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe("the loss of an FCOS head", () => {

@@ -2,8 +2,8 @@ import { ShapeError } from "@caddet/core";
 import { sigmoidFocalLoss } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
-import { expectClose, expectNoLeak, type GoldenArray, golden, valuesOf } from "./golden";
+import { backends, useBackend, valuesOf } from "#test/backends";
+import { expectClose, expectNoLeak, type GoldenArray, golden } from "./golden";
 
 interface FocalCase {
   readonly logits: GoldenArray;
@@ -17,7 +17,7 @@ interface FocalCase {
   readonly grad: GoldenArray;
 }
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe("sigmoidFocalLoss", () => {

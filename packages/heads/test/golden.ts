@@ -4,6 +4,7 @@ import { gunzipSync } from "node:zlib";
 import type { Detections, GroundTruth } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
+import { valuesOf } from "#test/backends";
 
 /** An array of a reference case, row-major. */
 export interface GoldenArray {
@@ -19,14 +20,6 @@ export function golden<T>(name: string): T {
 /** A map `[B, C, H, W]` of a reference case as `[B, H, W, C]`. */
 export function toMap({ shape, data }: GoldenArray): tf.Tensor4D {
   return tf.tidy(() => tf.transpose(tf.tensor4d(data, shape as [number, number, number, number]), [0, 2, 3, 1]));
-}
-
-/** Computes tensors, reads and disposes them, in this order: webgpu cannot be read within a tidy. */
-export async function valuesOf(compute: () => tf.Tensor[]): Promise<Float32Array[]> {
-  const tensors = tf.tidy(compute);
-  const values = await Promise.all(tensors.map((x) => x.data<"float32">()));
-  tf.dispose(tensors);
-  return values;
 }
 
 /** Reads a tensor that holds one number. */

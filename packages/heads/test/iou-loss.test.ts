@@ -2,8 +2,8 @@ import { ConfigError, ShapeError } from "@caddet/core";
 import { bboxOverlaps, type IouLossKind, iouLoss } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
-import { expectClose, expectNoLeak, type GoldenArray, golden, valuesOf } from "./golden";
+import { backends, useBackend, valuesOf } from "#test/backends";
+import { expectClose, expectNoLeak, type GoldenArray, golden } from "./golden";
 
 interface IouCase {
   readonly loss_type: "IoULoss" | "IoULoss linear" | "GIoULoss";
@@ -23,7 +23,7 @@ const KIND: Record<IouCase["loss_type"], IouLossKind> = {
   GIoULoss: "giou",
 };
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe("iouLoss", () => {

@@ -13,7 +13,7 @@ import {
 } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
+import { backends, useBackend } from "#test/backends";
 import {
   expectClose,
   expectDetections,
@@ -210,7 +210,7 @@ describe.each(TARGET_CASES)("RetinaNet targets %s", (name) => {
   });
 });
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe.each(CASES)("RetinaNet case %s", (name) => {

@@ -2,8 +2,8 @@ import { ConfigError, createRandom, DatasetError, readState, ShapeError } from "
 import { createRetinaHead, type RetinaHeadOptions, type RetinaRaw } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
-import { expectNoLeak, numberOf, sumOf, toTruth, valuesOf } from "./golden";
+import { backends, useBackend, valuesOf } from "#test/backends";
+import { expectNoLeak, numberOf, sumOf, toTruth } from "./golden";
 
 const STRIDES = [8, 16];
 const options = (more: Partial<RetinaHeadOptions> = {}): RetinaHeadOptions => ({
@@ -26,7 +26,7 @@ const SIZES = [
   { height: 30, width: 40 },
 ];
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe("createRetinaHead", () => {

@@ -10,8 +10,8 @@ import {
 } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
-import { expectClose, expectNoLeak, toTruth, valuesOf } from "./golden";
+import { backends, useBackend, valuesOf } from "#test/backends";
+import { expectClose, expectNoLeak, toTruth } from "./golden";
 
 const make = (boxLoss: RetinaBoxLoss) =>
   createRetinaHead({
@@ -46,7 +46,7 @@ function randomDeltas(): Float32Array {
   return Float32Array.from({ length: 4 * ANCHORS }, () => 0.3 * random.normal());
 }
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   describe.each(["giou", "iou", "linear-iou"] as const)("the box loss %s", (boxLoss) => {

@@ -1,7 +1,7 @@
 import { CheckpointError, createRandom, type StoredArray } from "@caddet/core";
 import { createFcosHead, createRetinaHead, fcosFromTorch, retinaFromTorch } from "@caddet/heads";
 import { beforeAll, expect, it } from "vitest";
-import { useBackend } from "./backends";
+import { useBackend } from "#test/backends";
 
 const array = (...shape: number[]): StoredArray => ({
   dtype: "F32",

@@ -3,7 +3,7 @@ import { createRandom, type FeaturePyramid, variableGrads } from "@caddet/core";
 import { createFcosHead, createRetinaHead, type FcosHeadOptions } from "@caddet/heads";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BACKENDS, useBackend } from "./backends";
+import { backends, useBackend, valuesOf } from "#test/backends";
 import { expectNoLeak, toTruth } from "./golden";
 
 const STRIDES = [8, 16];
@@ -26,16 +26,16 @@ const KINDS = {
   RetinaNet: () => createRetinaHead(common()),
 };
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe.each(backends)("on %s", (backend) => {
   beforeAll(() => useBackend(backend));
 
   it.each(Object.keys(KINDS) as (keyof typeof KINDS)[])("checkpointing changes no bit of %s, and keeps less", (kind) =>
-    expectNoLeak(() => {
+    expectNoLeak(async () => {
       const maps = STRIDES.map((s) =>
         tf.tidy(() => tf.variable(tf.randomNormal<tf.Rank.R4>([2, 32 / s, 48 / s, 6], 0, 1, "float32", s))),
       );
       const features: FeaturePyramid = { maps, strides: STRIDES };
-      const [plain, checkpointed] = [false, true].map((checkpoint) => {
+      const run = async (checkpoint: boolean) => {
         const head = KINDS[kind]();
         const parameters = [...head.namedParameters().values()].map(({ variable }) => variable);
         let kept = 0;
@@ -45,15 +45,16 @@ describe.each(BACKENDS)("on %s", (backend) => {
           kept = tf.memory().numTensors - before;
           return tf.sum(head.loss(raw as never, TRUTHS).perImage) as tf.Scalar;
         }, [...parameters, ...maps]);
-        const numbers = [value, ...[...parameters, ...maps].map(({ name }) => grads[name]!)].map((t) => t.dataSync());
-        const moments = [...head.namedBuffers().values()].map((v) => v.dataSync());
+        const numbers = await valuesOf(() => [value, ...[...parameters, ...maps].map(({ name }) => grads[name]!)]);
+        const moments = await valuesOf(() => [...head.namedBuffers().values()]);
         tf.dispose([value, grads]);
         head.dispose();
         return { numbers, moments, kept };
-      });
-      expect(checkpointed!.numbers).toEqual(plain!.numbers);
-      expect(checkpointed!.moments).toEqual(plain!.moments);
-      if (kind !== "FCOS without towers") expect(checkpointed!.kept).toBeLessThan(plain!.kept / 2);
+      };
+      const [plain, checkpointed] = [await run(false), await run(true)];
+      expect(checkpointed.numbers).toEqual(plain.numbers);
+      expect(checkpointed.moments).toEqual(plain.moments);
+      if (kind !== "FCOS without towers") expect(checkpointed.kept).toBeLessThan(plain.kept / 2);
       tf.dispose(maps);
     }),
   );

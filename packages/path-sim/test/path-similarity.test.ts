@@ -1,8 +1,8 @@
 import { ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import { pathSimilarity } from "../src";
-import { backends, onBackend } from "./backends";
 import { cases } from "./goldens";
 
 describe.each(backends)("pathSimilarity on %s", (backend) => {

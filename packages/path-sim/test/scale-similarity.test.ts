@@ -2,8 +2,8 @@ import { ConfigError, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import { scaleSimilarity, targetSimilarity } from "../src";
-import { backends, onBackend } from "./backends";
 import { cases } from "./goldens";
 
 // The similarities as numbers, with a check that the call left its result alone.

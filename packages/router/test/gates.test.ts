@@ -2,6 +2,7 @@
 import { ConfigError, createRandom } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import {
   createPoolRouter,
   expectedL0,
@@ -12,7 +13,6 @@ import {
   sigmoidGate,
   tanhGate,
 } from "../src";
-import { backends, onBackend } from "./backends";
 
 // Each call makes the gate anew, so that its noise begins from the seed.
 const gates: Readonly<Record<string, (seed?: number) => Gate>> = {

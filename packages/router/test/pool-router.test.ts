@@ -1,8 +1,8 @@
 import { ConfigError, createRandom, readState, ShapeError } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { backends, onBackend } from "#test/backends";
 import { createPoolRouter, poolRouterMadds, sigmoidGate } from "../src";
-import { backends, onBackend } from "./backends";
 
 const B = 2;
 const [H, W, C, K, HIDDEN] = [5, 3, 6, 3, 4];

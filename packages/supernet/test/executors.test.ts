@@ -1,9 +1,9 @@
 // Four ways to run a supernet mean the same, for any gates, batch and size, on every backend present: dense and routed, as it is and
 // frozen.
 import { createRandom, type FeaturePyramid, ShapeError } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createSupernet, type FrozenSupernet, PRESETS, type Supernet } from "../src";
 import { randomGates, randomImages, relativeError, shake } from "./random-network";
 
@@ -41,12 +41,12 @@ async function runAll(net: Supernet, frozen: FrozenSupernet, images: tf.Tensor4D
   return passes;
 }
 
-function expectSame([dense, ...others]: Pass[]): void {
+async function expectSame([dense, ...others]: Pass[]): Promise<void> {
   for (const { name, features } of others) {
     expect(features.strides, name).toEqual(dense!.features.strides);
     for (const [i, map] of dense!.features.maps.entries()) {
       expect(features.maps[i]!.shape, name).toEqual(map.shape);
-      expect(relativeError(map, features.maps[i]!), `${name}, level ${i}`).toBeLessThan(1e-4);
+      expect(await relativeError(map, features.maps[i]!), `${name}, level ${i}`).toBeLessThan(1e-4);
     }
   }
 }
@@ -65,11 +65,11 @@ function askedMadds(net: Supernet, gates: Float32Array, height: number, width: n
   });
 }
 
-describe.each(inject("backends"))("executors on %s", (backend) => {
+describe.each(backends)("executors on %s", (backend) => {
   let net: Supernet;
   let frozen: FrozenSupernet;
   beforeAll(async () => {
-    await prepareBackend({ backend });
+    await useBackend(backend);
     net = createSupernet({ ...PRESETS.tiny, random: createRandom(5) });
     shake(net, 6);
     frozen = net.freeze();
@@ -85,7 +85,7 @@ describe.each(inject("backends"))("executors on %s", (backend) => {
     const images = randomImages(batch, height, width, 7);
     const values = randomGates(net, batch, open, batch + height);
     const passes = await runAll(net, frozen, images, values);
-    expectSame(passes);
+    await expectSame(passes);
     for (const { name, gates, madds } of passes) {
       expect(Array.from(gates), name).toEqual(Array.from(values));
       if (madds) expect(Array.from(madds), name).toEqual(askedMadds(net, values, height, width));
@@ -108,7 +108,7 @@ describe.each(inject("backends"))("executors on %s", (backend) => {
     const passes = await runAll(own, ice, images);
     const [first, ...others] = passes;
     expect(first!.gates.some((g) => g === 0) && first!.gates.some((g) => g > 0)).toBe(true);
-    expectSame(passes);
+    await expectSame(passes);
     for (const { name, gates, madds } of others) {
       for (const [i, g] of gates.entries()) expect(Math.abs(g - first!.gates[i]!), name).toBeLessThan(1e-4);
       if (madds) expect(Array.from(madds), name).toEqual(askedMadds(own, gates, 57, 72));

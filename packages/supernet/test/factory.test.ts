@@ -1,15 +1,11 @@
 import { ConfigError, createRandom } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { PRESETS, supernetFactory } from "../src";
 
 const { parse, build, minWeights } = supernetFactory;
 const context = () => ({ random: createRandom(0) });
-
-beforeAll(async () => {
-  await prepareBackend({ backend: "wasm" });
-});
 
 describe("supernetFactory.parse", () => {
   it("defaults to the paper's network, and is a fixed point through JSON", () => {
@@ -35,7 +31,9 @@ describe("supernetFactory.parse", () => {
   });
 });
 
-describe("supernetFactory.build", () => {
+describe.each(backends)("supernetFactory.build on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   it("takes a preset's numbers where none are given", () => {
     const before = tf.memory().numTensors;
     const own = { layers: 6, channels: [4, 8], sepConvs: 3, pyramid: 12 };
@@ -54,18 +52,18 @@ describe("supernetFactory.build", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it.each(["sigmoid", "hard-concrete", "gumbel"] as const)("builds %s gates on the same weights", (gate) => {
+  it.each(["sigmoid", "hard-concrete", "gumbel"] as const)("builds %s gates on the same weights", async (gate) => {
     const [own, paper] = [gate, "tanh"].map((name) => build(parse({ preset: "tiny", gate: name }), context()));
     const images = tf.randomUniform([1, 64, 64, 3], 0, 1, "float32", 1) as tf.Tensor4D;
-    const gatesOf = (net: typeof own) => {
+    const gatesOf = async (net: typeof own) => {
       const { features, gates } = net!.forward(images, { training: false });
       tf.dispose([...features.maps]);
-      const values = gates!.values.arraySync();
+      const values = await gates!.values.array();
       gates!.values.dispose();
       return values;
     };
     expect([...own!.stateDict().keys()]).toEqual([...paper!.stateDict().keys()]);
-    expect(gatesOf(own)).not.toEqual(gatesOf(paper));
+    expect(await gatesOf(own)).not.toEqual(await gatesOf(paper));
     tf.dispose(images);
     own!.dispose();
     paper!.dispose();

@@ -2,15 +2,11 @@
 // in executors.test.ts.
 import { ConfigError, createRandom, Module, type Router } from "@caddet/core";
 import { sigmoidGate } from "@caddet/router";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createSupernet, type FrozenSupernet, PRESETS, type Supernet, type SupernetOptions } from "../src";
 import { randomGates, randomImages, relativeError, shake } from "./random-network";
-
-beforeAll(async () => {
-  await prepareBackend({ backend: "wasm" });
-});
 
 const tiny = (options: Partial<SupernetOptions> = {}) => {
   const net = createSupernet({ ...PRESETS.tiny, random: createRandom(3), ...options });
@@ -52,7 +48,9 @@ async function launchesOf(run: () => unknown): Promise<string[]> {
   return names;
 }
 
-describe("Supernet.freeze", () => {
+describe.each(backends)("Supernet.freeze on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   it("copies the weights: neither notices what becomes of the other", async () => {
     const before = tf.memory().numTensors;
     const images = randomImages(2, 40, 48, 1);
@@ -64,8 +62,8 @@ describe("Supernet.freeze", () => {
     net.dispose();
     const routed = await frozen.forwardRouted(images);
     for (const [i, map] of reference.features.maps.entries()) {
-      expect(relativeError(map, again.features.maps[i]!)).toBeLessThan(1e-4);
-      expect(relativeError(map, routed.features.maps[i]!)).toBeLessThan(1e-4);
+      expect(await relativeError(map, again.features.maps[i]!)).toBeLessThan(1e-4);
+      expect(await relativeError(map, routed.features.maps[i]!)).toBeLessThan(1e-4);
     }
     for (const output of [reference, again, routed]) disposeOutput(output);
     frozen.dispose();
@@ -73,13 +71,13 @@ describe("Supernet.freeze", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it("leaves the supernet usable when the frozen one is gone", () => {
+  it("leaves the supernet usable when the frozen one is gone", async () => {
     const images = randomImages(1, 24, 24, 1);
     const net = tiny();
     const first = net.forward(images, { training: false });
     net.freeze().dispose();
     const second = net.forward(images, { training: false });
-    expect(relativeError(first.features.maps[0]!, second.features.maps[0]!)).toBe(0);
+    expect(await relativeError(first.features.maps[0]!, second.features.maps[0]!)).toBe(0);
     for (const output of [first, second]) disposeOutput(output);
     images.dispose();
     net.dispose();
@@ -109,7 +107,7 @@ describe("Supernet.freeze", () => {
     expect(ice.gates).toEqual(plain.gates);
     expect(ice.madds).toEqual(plain.madds);
     for (const [i, map] of plain.features.maps.entries()) {
-      expect(relativeError(map, ice.features.maps[i]!)).toBeLessThan(1e-4);
+      expect(await relativeError(map, ice.features.maps[i]!)).toBeLessThan(1e-4);
     }
     for (const output of [plain, ice]) disposeOutput(output);
     images.dispose();
@@ -144,7 +142,7 @@ describe("Supernet.freeze", () => {
     for (const [i, g] of plain.gates.entries()) expect(ice.gates[i]!).toBeCloseTo(g, 4);
     expect(plain.gates.some((g) => g === 0) && plain.gates.some((g) => g > 0)).toBe(true);
     for (const [i, map] of plain.features.maps.entries()) {
-      expect(relativeError(map, ice.features.maps[i]!)).toBeLessThan(1e-4);
+      expect(await relativeError(map, ice.features.maps[i]!)).toBeLessThan(1e-4);
       expect(dense.features.maps[i]!.shape).toEqual(map.shape);
     }
     for (const output of [plain, ice, dense]) disposeOutput(output);
@@ -155,6 +153,8 @@ describe("Supernet.freeze", () => {
 });
 
 describe("launches", () => {
+  beforeAll(() => useBackend("wasm"));
+
   it.each([
     { name: "tiny", shape: PRESETS.tiny },
     { name: "small", shape: PRESETS.small },
@@ -232,6 +232,8 @@ describe("launches", () => {
 });
 
 describe("reads", () => {
+  beforeAll(() => useBackend("wasm"));
+
   it("are one a layer, and none where gates are forced", async () => {
     const net = tiny();
     const frozen = net.freeze();
@@ -266,7 +268,9 @@ describe("reads", () => {
   });
 });
 
-describe("warmup", () => {
+describe.each(backends)("warmup on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   it("leaves no tensor, for any size and batch, and refuses a size that cannot be", async () => {
     const net = tiny();
     const frozen = net.freeze();
@@ -281,7 +285,9 @@ describe("warmup", () => {
   });
 });
 
-describe("routed passes", () => {
+describe.each(backends)("routed passes on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   it("leave no tensor when they fail, whichever layer's router breaks", async () => {
     class BrokenRouter extends Module implements Router {
       constructor(
@@ -323,7 +329,7 @@ describe("routed passes", () => {
     for (const [i, x] of images.entries()) {
       const alone = await frozen.forwardRouted(x);
       expect(together[i]!.gates).toEqual(alone.gates);
-      expect(relativeError(alone.features.maps[0]!, together[i]!.features.maps[0]!)).toBe(0);
+      expect(await relativeError(alone.features.maps[0]!, together[i]!.features.maps[0]!)).toBe(0);
       disposeOutput(alone);
       disposeOutput(together[i]!);
     }

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { createRandom, parseSafetensors, type StoredArray } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createSupernet, PRESETS, type Supernet, supernetFromTorch } from "../src";
 
 const file = new URL("./fixtures/caddet_tiny_0.safetensors.gz", import.meta.url);
@@ -24,12 +24,12 @@ async function distance(a: tf.Tensor, b: tf.Tensor): Promise<number> {
   return norm < 1e-6 ? normOf((i) => x[i]!) : normOf((i) => x[i]! - y[i]!) / norm;
 }
 
-describe.each(inject("backends"))("supernet on %s", (backend) => {
+describe.each(backends)("supernet on %s", (backend) => {
   let net: Supernet;
   let images: tf.Tensor4D;
 
   beforeAll(async () => {
-    await prepareBackend({ backend });
+    await useBackend(backend);
     net = createSupernet({ ...PRESETS.tiny, random: createRandom(0) });
     images = nhwc("input");
   });

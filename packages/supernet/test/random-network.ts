@@ -1,6 +1,7 @@
 // Networks, gates and images for comparing executors: weights that are not those of the start, so that routers open and close.
 import { createRandom } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
+import { valuesOf } from "#test/backends";
 import type { Supernet } from "../src";
 
 /** Random gates `[B * P]`, of which a share is open. */
@@ -35,6 +36,7 @@ export function randomImages(batch: number, height: number, width: number, seed:
 }
 
 /** ‖a - b‖ / ‖a‖. */
-export function relativeError(a: tf.Tensor, b: tf.Tensor): number {
-  return tf.tidy(() => tf.norm(tf.sub(a, b)).dataSync()[0]! / Math.max(tf.norm(a).dataSync()[0]!, 1e-6));
+export async function relativeError(a: tf.Tensor, b: tf.Tensor): Promise<number> {
+  const [difference, size] = await valuesOf(() => [tf.norm(tf.sub(a, b)), tf.norm(a)]);
+  return difference![0]! / Math.max(size![0]!, 1e-6);
 }

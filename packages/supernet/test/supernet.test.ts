@@ -1,13 +1,9 @@
 // The supernet as a module and a Backbone: names, presets, options, routers of others. That its executors agree is in executors.test.ts.
-import { ConfigError, createRandom, Module, type Router } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
+import { ConfigError, createRandom, Module, type Router, readState } from "@caddet/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createSupernet, PRESETS, type Supernet, type SupernetOptions } from "../src";
-
-beforeAll(async () => {
-  await prepareBackend({ backend: "wasm" });
-});
+import { backends, useBackend, valuesOf } from "#test/backends";
+import { createSupernet, PRESETS, type SupernetOptions } from "../src";
 
 const tiny = (options: Partial<SupernetOptions> = {}, seed = 0) =>
   createSupernet({ ...PRESETS.tiny, random: createRandom(seed), ...options });
@@ -16,7 +12,7 @@ const SIZE = { height: 32, width: 48 };
 const imagesOf = (batch: number) =>
   tf.randomNormal([batch, SIZE.height, SIZE.width, 3], 0, 1, "float32", 1) as tf.Tensor4D;
 
-const distance = (a: tf.Tensor, b: tf.Tensor) => tf.tidy(() => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]!);
+const distance = async (a: tf.Tensor, b: tf.Tensor) => (await valuesOf(() => [tf.max(tf.abs(tf.sub(a, b)))]))[0]![0]!;
 
 /** A router that looks at nothing: path k of each node has the gate `gates[k]`. */
 class ConstantRouter extends Module implements Router {
@@ -37,7 +33,9 @@ class ConstantRouter extends Module implements Router {
   }
 }
 
-describe("createSupernet", () => {
+describe.each(backends)("createSupernet on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   it.each(["small", "tiny"] as const)("builds %s: a Backbone with five levels", (preset) => {
     const before = tf.memory().numTensors;
     const net = createSupernet({ ...PRESETS[preset], random: createRandom(0) });
@@ -60,11 +58,11 @@ describe("createSupernet", () => {
     net.dispose();
   });
 
-  it("draws the same weights from the same seed", () => {
+  it("draws the same weights from the same seed", async () => {
     const [a, b, c] = [tiny({}, 1), tiny({}, 1), tiny({}, 2)];
-    const values = (net: Supernet) => [...net.stateDict()].map(([name, v]) => [name, Array.from(v.dataSync())]);
-    expect(values(a)).toEqual(values(b));
-    expect(values(a)).not.toEqual(values(c));
+    const [first, same, other] = await Promise.all([a, b, c].map(readState));
+    expect(first).toEqual(same);
+    expect(first).not.toEqual(other);
     for (const net of [a, b, c]) net.dispose();
   });
 
@@ -94,7 +92,9 @@ describe("createSupernet", () => {
   });
 });
 
-describe("threshold and gateValue", () => {
+describe.each(backends)("threshold and gateValue on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
   const [low, high] = [0.2, 0.6];
   // the same gates for all: up or the first path low, the others high
   const router: SupernetOptions["router"] = ({ paths }) => new ConstantRouter([low, high, high].slice(0, paths));
@@ -124,15 +124,17 @@ describe("threshold and gateValue", () => {
     const gates = tf.tensor2d(routed.gates, [2, net.space.paths.length]);
     const dense = net.forward(images, { training: false, gates });
     for (const [i, map] of dense.features.maps.entries()) {
-      expect(distance(map, routed.features.maps[i]!)).toBeLessThan(1e-4);
+      expect(await distance(map, routed.features.maps[i]!)).toBeLessThan(1e-4);
     }
     tf.dispose([images, gates, routed.features.maps, dense.features.maps, dense.gates.values] as tf.TensorContainer);
     net.dispose();
   });
 });
 
-describe("a router of one's own", () => {
-  it("is made for each node, sees its features, and counts into the cost", () => {
+describe.each(backends)("a router of one's own on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
+  it("is made for each node, sees its features, and counts into the cost", async () => {
     const routers: ConstantRouter[] = [];
     const asked: [number, number][] = [];
     const net = tiny({
@@ -147,7 +149,7 @@ describe("a router of one's own", () => {
     const images = imagesOf(2);
     const before = tf.memory().numTensors;
     const { features, gates } = net.forward(images, { training: false });
-    expect(new Set(gates.values.dataSync())).toEqual(new Set([0.5]));
+    expect(new Set(await gates.values.data())).toEqual(new Set([0.5]));
     for (const [i, { scale, channels }] of net.space.nodes.entries()) {
       const side = (v: number) => Math.ceil(v / (8 * 2 ** scale));
       expect(routers[i]!.calls).toEqual([[2, side(SIZE.height), side(SIZE.width), channels]]);
@@ -163,20 +165,22 @@ describe("a router of one's own", () => {
   });
 });
 
-describe("training mode", () => {
-  it("moves the running moments, and only then", () => {
+describe.each(backends)("training mode on %s", (backend) => {
+  beforeAll(() => useBackend(backend));
+
+  it("moves the running moments, and only then", async () => {
     const net = tiny();
     const images = imagesOf(2);
-    const moments = () => [...net.namedBuffers().values()].map((v) => Array.from(v.dataSync()));
-    const start = moments();
+    const moments = () => valuesOf(() => [...net.namedBuffers().values()]);
+    const start = await moments();
     const run = (training: boolean) => {
       const { features, gates } = net.forward(images, { training });
       tf.dispose([features.maps, gates.values] as tf.TensorContainer);
     };
     run(false);
-    expect(moments()).toEqual(start);
+    expect(await moments()).toEqual(start);
     run(true);
-    expect(moments()).not.toEqual(start);
+    expect(await moments()).not.toEqual(start);
     images.dispose();
     net.dispose();
   });

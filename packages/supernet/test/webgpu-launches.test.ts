@@ -1,8 +1,8 @@
 // How many dispatches forward and backward of a small supernet take on webgpu, with the runtime's programs and without.
 import { createRandom, variableGrads } from "@caddet/core";
-import { prepareBackend } from "@caddet/runtime/node";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { backends, useBackend } from "#test/backends";
 import { createSupernet, PRESETS } from "../src";
 
 interface Recording {
@@ -22,10 +22,8 @@ async function countDispatches(run: () => Promise<unknown>): Promise<number> {
   return count;
 }
 
-describe.skipIf(!inject("backends").includes("webgpu"))("supernet on webgpu", () => {
-  beforeAll(async () => {
-    await prepareBackend({ backend: "webgpu" });
-  });
+describe.skipIf(!backends.includes("webgpu"))("supernet on webgpu", () => {
+  beforeAll(() => useBackend("webgpu"));
 
   it("takes at most half of the compositions' dispatches, for the same loss", async () => {
     const net = createSupernet({ ...PRESETS.tiny, random: createRandom(0) });
