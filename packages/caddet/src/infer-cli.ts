@@ -1,6 +1,6 @@
 // The commands that use a trained detector: `detect`, `export` and `bench infer`: names, options and help.
 import { Command, Option } from "commander";
-import { backend, engine, fraction, imageSize, json, natural, positive } from "./options";
+import { backend, engine, fraction, imageSize, json, model, natural, positive } from "./options";
 import type { Output } from "./output";
 
 const threads = () => new Option("--threads <n>", "threads of onnxruntime; default as it sees fit").argParser(natural);
@@ -9,9 +9,13 @@ function detectCommand(output: Output, setExitCode: (code: number) => void): Com
   return new Command("detect")
     .description("boxes in images and videos, in their own pixels")
     .argument("[inputs...]", "files, folders, globs, videos, or - for an image on stdin")
-    .requiredOption("--run <path>", "folder of a run, or a model file: .safetensors or .onnx")
+    .addOption(model("folder of a run, or a model file: .safetensors or .onnx"))
     .option("--image <file>", "one image, and one line of JSON, in place of inputs")
-    .option("--threshold <score>", "smallest score shown", fraction, 0.3)
+    .option(
+      "--threshold <score>",
+      "smallest score shown; default 0.3, and what suits the model that comes along",
+      fraction,
+    )
     .option("--max <n>", "most detections shown of an image", natural, 100)
     .option("--recursive", "folders within folders, too", false)
     .option("--list", "stdin gives names of files, one a line", false)
@@ -37,7 +41,7 @@ function detectCommand(output: Output, setExitCode: (code: number) => void): Com
 function exportCommand(output: Output): Command {
   return new Command("export")
     .description("a run's detector as one ONNX file")
-    .requiredOption("--run <path>", "folder of a run, or a .safetensors file")
+    .addOption(model("folder of a run, or a .safetensors file"))
     .requiredOption("--out <file>", "the ONNX file")
     .addOption(
       new Option("--mode <name>", "how it routes; default dynamic, with a route fixed").choices([
@@ -72,7 +76,7 @@ function benchCommand(output: Output): Command {
   bench
     .command("infer")
     .description("time and memory of a run's detector, with each engine that works here")
-    .requiredOption("--run <path>", "folder of a run, or a model file: .safetensors or .onnx")
+    .addOption(model("folder of a run, or a model file: .safetensors or .onnx"))
     .option("--size <HxW>", "size of the picture in pixels", imageSize, { height: 640, width: 800 })
     .option("--runs <n>", "how many are timed", natural, 20)
     .addOption(engine())

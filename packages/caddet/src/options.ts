@@ -1,5 +1,6 @@
 // Options that several commands share, and the checks on their values.
 import { InvalidArgumentError, Option } from "commander";
+import { BUNDLED_MODEL } from "./bundled-model";
 
 /** Reads an integer from 1. */
 export function natural(text: string): number {
@@ -39,6 +40,10 @@ export function imageSize(text: string): { readonly height: number; readonly wid
   }
   return { height: height!, width: width! };
 }
+
+/** `--run` of commands that detect; without it they take the model that comes along. */
+export const model = (what: string) =>
+  new Option("--run <path>", what).default(BUNDLED_MODEL.path, "the small model that comes along");
 
 /** `--backend`: of TensorFlow.js. */
 export const backend = () =>

@@ -3,6 +3,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { CheckpointError } from "@caddet/core";
 import { latestCheckpoint, runFolder } from "@caddet/trainer/node";
+import { verifyBundledModel } from "./bundled-model";
 
 /** A model's file. */
 export interface RunFile {
@@ -22,12 +23,13 @@ function formatOf(bytes: Uint8Array): RunFile["format"] {
  *
  * @param run a run's folder, or a model file
  * @returns its path and bytes
- * @throws CheckpointError when nothing is there, or the folder has no checkpoint
+ * @throws CheckpointError when nothing is there, the folder has no checkpoint, or the model that comes along is not what was published
  */
 export async function readRunFile(run: string): Promise<RunFile> {
   const found = await stat(run).catch(() => undefined);
   if (!found) throw new CheckpointError(`${run} is not there. --run takes a run's folder or a model file.`, { run });
   const file = found.isDirectory() ? await latestCheckpoint(runFolder(run)) : run;
   const bytes = await readFile(file);
+  verifyBundledModel(file, bytes);
   return { file, bytes, format: formatOf(bytes) };
 }

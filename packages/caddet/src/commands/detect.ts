@@ -5,6 +5,7 @@ import { CaddetError, DatasetError } from "@caddet/core";
 import type { ImageSource, InferenceResult } from "@caddet/inferencer";
 import type { BackendName } from "@caddet/runtime/node";
 import { spreadOf } from "@caddet/trainer";
+import { BUNDLED_MODEL, bundledModelNote } from "../bundled-model";
 import { type DetectItem, detectItems, fileItem, isCountable } from "../detect-inputs";
 import {
   checkNotInside,
@@ -28,7 +29,7 @@ export interface DetectOptions {
   readonly run: string;
   /** One image, whose failure is that of the command. */
   readonly image?: string;
-  readonly threshold: number;
+  readonly threshold?: number;
   readonly max: number;
   readonly engine: "auto" | "tfjs" | "onnx";
   readonly backend: BackendName | "auto";
@@ -47,6 +48,8 @@ export interface DetectOptions {
 
 // Drawings and routes that may be in work at once; each holds a decoded image.
 const DRAWINGS = 4;
+
+const defaultThreshold = (run: string) => (run === BUNDLED_MODEL.path ? BUNDLED_MODEL.metrics.threshold : 0.3);
 
 /** What is wrong with a call, in words; undefined for a right one. */
 export function detectFault(inputs: readonly string[], options: DetectOptions): string | undefined {
@@ -225,7 +228,7 @@ async function detectAll(
   const { options, inferencer, watch, results, failed, bar, drawing } = session;
   const name = fileNames();
   const found = inferencer.detectEach(opened(inputs, session), {
-    threshold: options.threshold,
+    threshold: options.threshold ?? defaultThreshold(options.run),
     maxDetections: options.max,
     signal: watch.signal,
     onError: (error, _, image) => fail(session, (image as Opened).item.name, error),
@@ -278,6 +281,8 @@ async function countImages(
  */
 export async function detect(inputs: readonly string[], options: DetectOptions, output: Output): Promise<number> {
   const run = await readRunFile(options.run);
+  const bundled = bundledModelNote(options.run);
+  if (bundled) output.note(bundled);
   const out = options.out === undefined ? undefined : await writableFolder(options.out, "--out");
   const routes =
     options.routes === undefined
