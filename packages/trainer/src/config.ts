@@ -21,6 +21,12 @@ const dataSchema = z.strictObject({
   /** Images that go through the network at once, where memory is short; the losses are those of the whole batch. */
   microBatch: natural.nullable().default(null),
   flip: fraction.default(0.5),
+  /** Probability of four images in one (YOLOv4), before the other augmentations. */
+  mosaic: fraction.default(0),
+  /** Whether an image is cut to a random part with a least overlap with its boxes (SSD). */
+  minIouCrop: z.boolean().default(false),
+  /** Whether brightness, contrast, hue and saturation are changed at random (SSD). */
+  photometric: z.boolean().default(false),
   /** Sides of a batch are padded to a multiple. */
   padTo: natural.default(64),
   mean: z.tuple([z.number(), z.number(), z.number()]).default([123.675, 116.28, 103.53]),

@@ -1,7 +1,17 @@
 // What a loader of @caddet/coco is told by a run's configuration.
+import { minIouCrop, mosaic, photometricDistortion, type Transform } from "@caddet/coco";
 import type { LoaderOptions } from "@caddet/coco/node";
 import { type Collective, singleProcess } from "@caddet/core";
 import type { TrainConfig } from "./config";
+
+// A tile is as high and wide as the images of a batch at most, so that none is drawn finer than it will be seen.
+function transformsOf(data: TrainConfig["data"], side: number): Transform[] {
+  return [
+    ...(data.mosaic > 0 ? [mosaic({ size: { height: side, width: side }, probability: data.mosaic })] : []),
+    ...(data.minIouCrop ? [minIouCrop()] : []),
+    ...(data.photometric ? [photometricDistortion()] : []),
+  ];
+}
 
 /**
  * The options of a loader for training: sizes, order, augmentation.
@@ -23,6 +33,7 @@ export function loaderOptions(
     sizeMode: shorterRange ? "range" : "value",
     sizeFor: "batch",
     flip: data.flip,
+    transforms: transformsOf(data, Math.max(...sides)),
     padTo: data.padTo,
     normalise: { mean: data.mean, std: data.std },
     groupByAspect: data.groupByAspect,

@@ -1,3 +1,5 @@
+import { newSample } from "@caddet/coco";
+import { createRandom } from "@caddet/core";
 import { describe, expect, it } from "vitest";
 import { parseTrainConfig, type TrainConfigInput } from "../src";
 import { loaderOptions } from "../src/node";
@@ -19,6 +21,7 @@ describe("loaderOptions", () => {
       sizeMode: "value",
       sizeFor: "batch",
       flip: 0.1,
+      transforms: [],
       padTo: 32,
       normalise: { mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] },
       groupByAspect: false,
@@ -43,5 +46,20 @@ describe("loaderOptions", () => {
       sizeMode: "range",
       sizeFor: "batch",
     });
+  });
+
+  it("has mosaic, crop and colours in this order", () => {
+    const transformsOf = (data: TrainConfigInput["data"]) => loaderOptions(parseTrainConfig({ data })).transforms!;
+    expect(transformsOf({ mosaic: 0.5, minIouCrop: true, photometric: true }).map(({ others }) => others)).toEqual([
+      3,
+      undefined,
+      undefined,
+    ]);
+    // A mosaic of one grey image of 8 × 8 four times, in tiles of the largest side that is asked for.
+    const [join] = transformsOf({ mosaic: 1, shorterSides: [16, 32] });
+    const truth = { boxes: Float32Array.of(0, 0, 8, 8), labels: Int32Array.of(1), crowd: Uint8Array.of(0) };
+    const grey = () => newSample(new Uint8Array(8 * 8 * 3).fill(90), { height: 8, width: 8 }, truth);
+    const { size } = join!(grey(), createRandom(1), [grey(), grey(), grey()]);
+    expect(size).toEqual({ height: 64, width: 64 });
   });
 });
